@@ -1,0 +1,103 @@
+/** One line of the error table: the status on the wire, the exit code of the CLI, whether a retry can help, and what to do next. */
+export interface ErrorEntry {
+  readonly status: number
+  readonly exitCode: number
+  readonly retry: boolean
+  readonly what: string
+  readonly next: string
+}
+
+const entry = (status: number, exitCode: number, what: string, next: string, retry = false): ErrorEntry => ({
+  status,
+  exitCode,
+  retry,
+  what,
+  next,
+})
+
+/**
+ * Every failure of MDM, in one table.
+ *
+ * Exit codes: 0 done, 1 our bug, 2 usage, 3 not found, 4 denied, 5 unreachable, 6 below threshold, 7 integrity,
+ * 8 refused geometry, 9 held for privacy, 10 partial, 11 conflict, 12 credential expired.
+ * docs/errors.md is made from this table.
+ */
+export const ERRORS = {
+  MDM_INTERNAL: entry(500, 1, 'a fault in MDM itself', 'report it with the request id'),
+  MDM_USAGE: entry(400, 2, 'the command line is wrong', 'see the help of the command'),
+  MDM_BAD_REQUEST: entry(400, 2, 'the request does not have the form of its contract', 'use a client of the same version'),
+  MDM_CONFIG: entry(400, 2, 'the configuration is missing or wrong', 'run "mdm config show" and mend what it names'),
+  MDM_QUERY: entry(400, 2, 'the query is not understood, or names a column you may not read', 'see "mdm query --help" for the grammar and columns'),
+  MDM_RANGE: entry(416, 2, 'the part asked for lies outside the volume', 'ask for a part inside; "mdm ls" shows the shape'),
+  MDM_NOT_FOUND: entry(404, 3, 'no such volume, or none that you may know of', 'check the name; ask the data administrator for the right "list"'),
+  MDM_DENIED: entry(403, 4, 'you may not do this', 'ask the data administrator for the preset named in the message'),
+  MDM_UNAUTHENTICATED: entry(401, 4, 'the certificate is not one this server accepts', 'run "mdm whoami" and ask the site which CA it accepts'),
+  MDM_BANNED: entry(403, 4, 'this identity is banned here', 'ask the data administrator'),
+  MDM_CREDENTIAL_EXPIRED: entry(401, 12, 'the certificate has expired or is not valid yet', 'renew the certificate; check the clock'),
+  MDM_UNREACHABLE: entry(502, 5, 'a server does not answer', 'check the network and that the server runs, then try again', true),
+  MDM_SOURCE_UNREACHABLE: entry(502, 5, 'the image source of the site does not answer', 'try again later; tell the site', true),
+  MDM_SOURCE_INCOMPLETE: entry(502, 5, 'the image source did not deliver every slice', 'try again; tell the site if it stays', true),
+  MDM_SPOOL_FULL: entry(507, 5, 'the site has no room for another preparation', 'try again later', true),
+  MDM_LIMIT: entry(429, 5, 'too many requests', 'wait a minute and try again', true),
+  MDM_AUDIT: entry(503, 5, 'the audit log cannot be written, so nothing is released', 'the server administrator must give the audit log room', true),
+  MDM_BELOW_THRESHOLD: entry(503, 6, 'too few key servers answered to rebuild the key', 'try again when more key servers run', true),
+  MDM_INTEGRITY: entry(500, 7, 'what arrived is not what was sealed', 'do not use the data; try again, and tell the site'),
+  MDM_CONTAINER: entry(422, 7, 'the container is malformed, cut short or altered', 'fetch it again'),
+  MDM_COMMITMENT: entry(422, 7, 'the key does not belong to this container', 'fetch it again; tell the site if it stays'),
+  MDM_BAD_SHARE: entry(502, 7, 'a key server sent a share that does not fit the manifest', 'tell the operator of the key server named'),
+  MDM_MANIFEST: entry(422, 7, 'the key manifest is not signed by the site or does not fit', 'tell the site'),
+  MDM_ROSTER: entry(409, 7, 'the roster is not the one that was accepted, or does not follow from it', 'compare the fingerprint with the site, then "mdm config add" it'),
+  MDM_PEER: entry(502, 7, 'a server does not hold the key the roster names', 'do not go on; tell the site'),
+  MDM_STATEMENT: entry(422, 7, 'the statement is not signed by an administrator of this object', 'sign with the key of an administrator'),
+  MDM_STATEMENT_STALE: entry(409, 11, 'the statement does not follow the last one, or is too old', 'read the access list again and repeat the change'),
+  MDM_STATEMENT_FORKED: entry(409, 7, 'two different statements claim the same place', 'do not go on; compare the audit logs of the servers'),
+  MDM_SOURCE_CHANGED: entry(409, 7, 'the source no longer holds what was registered', 'the site must register the series again'),
+  MDM_NOT_AN_IMAGE: entry(422, 8, 'the object holds no image that a volume can be made of', 'nothing to do: it stays at the source'),
+  MDM_DICOM: entry(422, 8, 'the object is not readable as DICOM', 'look at the object at the source'),
+  MDM_PIXELS: entry(422, 8, 'this pixel encoding is not supported yet', 'convert at the source, or wait for a later version'),
+  MDM_MULTIFRAME: entry(422, 8, 'several frames in one object are not supported yet', 'wait for a later version'),
+  MDM_SEVERAL_VOLUMES: entry(422, 8, 'the series holds several volumes, which is not supported yet', 'wait for a later version'),
+  MDM_RESCALE: entry(422, 8, 'the slices have different rescale values, which is not supported yet', 'wait for a later version'),
+  MDM_GEOMETRY: entry(422, 8, 'the slices do not make one regular volume', 'look at the positions at the source'),
+  MDM_GEOMETRY_GAP: entry(422, 8, 'a slice is missing or the distances are uneven', 'complete the series at the source'),
+  MDM_GEOMETRY_TILT: entry(422, 8, 'the stack leans against its normal, which is not supported yet', 'wait for a later version'),
+  MDM_PRIVACY_HELD: entry(451, 9, 'the pixels may show who the patient is', 'a person must look and release it'),
+  MDM_PARTIAL: entry(207, 10, 'a part of the work is done', 'do what the message names, then repeat the command'),
+  MDM_WAITING: entry(202, 10, 'registration waits for a key server', 'start the key server named; registration goes on by itself', true),
+  MDM_CONFLICT: entry(409, 11, 'the thing exists already and differs', 'look at what is there before repeating'),
+  MDM_ALREADY_REGISTERED: entry(409, 11, 'the series is registered already', 'use the GUID named'),
+} as const satisfies Record<string, ErrorEntry>
+
+/** A stable code; scripts may depend on it. */
+export type ErrorCode = keyof typeof ERRORS
+
+/** The one error class of MDM: a stable code, a message that names the thing, and the hidden cause. */
+export class MdmError extends Error {
+  readonly code: ErrorCode
+  /** Extra facts that may be shown to the caller, such as the GUID of a conflict. Never patient data, keys or paths. */
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message?: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super(message ?? ERRORS[code].what, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MdmError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exitCode
+  }
+
+  get next(): string {
+    return ERRORS[this.code].next
+  }
+}
+
+/** True for a code of the table, for text that came over a wire. */
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && Object.hasOwn(ERRORS, text)
+}

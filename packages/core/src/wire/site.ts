@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import { Guid, Lfn, Surl, Version } from '../names.ts'
+import { AclObject, Jws } from './common.ts'
+import { contract } from './contract.ts'
+
+/** One row of `mdm ls`. Shape, modality and type only for callers who may read them. */
+export const VolumeRow = z.object({
+  guid: Guid,
+  version: Version,
+  lfn: Lfn,
+  surl: Surl,
+  /** container length in bytes */
+  bytes: z.int(),
+  modality: z.string().optional(),
+  /** columns, rows, slices */
+  shape: z.array(z.int()).length(3).optional(),
+  registered: z.iso.datetime(),
+})
+export type VolumeRow = z.infer<typeof VolumeRow>
+
+/** Volumes on which the caller has `list`, by GUID. */
+export const listVolumes = contract({
+  method: 'GET',
+  path: '/v1/volumes',
+  query: z.object({ after: Guid.optional(), limit: z.coerce.number().int().min(1).max(1000).optional() }),
+  reply: z.object({ rows: z.array(VolumeRow), next: Guid.optional() }),
+})
+
+/** A name of up to 200 characters: GUID, GUID@VERSION, LFN or SURL, URL-encoded. */
+const Name = z.string().min(1).max(200)
+
+/**
+ * The container of a volume, streamed. Range and If-Range work from the first byte on. Reply headers:
+ * ETag (message id), Content-Length, mdm-guid, mdm-version, mdm-kid, mdm-latest, Server-Timing.
+ */
+export const getContent = contract({ method: 'GET', path: '/v1/content/:name', params: z.object({ name: Name }) })
+
+/** One row of `mdm stat`: the same as in the list. */
+export const getVolume = contract({
+  method: 'GET',
+  path: '/v1/volumes/:name',
+  params: z.object({ name: Name }),
+  reply: VolumeRow,
+})
+
+/** The state of a preparation, for a client whose stream was cut; known for 10 minutes after it ended. */
+export const getPreparation = contract({
+  method: 'GET',
+  path: '/v1/volumes/:guid/preparations/:etag',
+  params: z.object({ guid: Guid, etag: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
+  reply: z.object({
+    state: z.enum(['KEYED', 'FILLING', 'SEALED', 'EXPIRED', 'FAILED']),
+    /** first frame that is not there yet, from 1 */
+    contiguous: z.int().optional(),
+    code: z.string().optional(),
+    message: z.string().optional(),
+  }),
+})
+
+const Cell = z.union([z.string(), z.number(), z.null()])
+
+/** Metadata query (paper 4.2); columns named in `expr` need the right to read them. */
+export const postQuery = contract({
+  method: 'POST',
+  path: '/v1/query',
+  body: z.object({ expr: z.string().max(4000), limit: z.int().min(1).max(10_000).optional() }).strict(),
+  reply: z.object({ rows: z.array(z.record(z.string(), Cell)), withheld: z.array(z.string()) }),
+})
+
+/** The metadata rows of one volume that the caller may read, table by table. */
+export const getMetadata = contract({
+  method: 'GET',
+  path: '/v1/volumes/:name/metadata',
+  params: z.object({ name: Name }),
+  reply: z.object({
+    guid: Guid,
+    version: Version,
+    tables: z.record(z.string(), z.record(z.string(), Cell)),
+    /** names of tables and columns (table.column) not shown */
+    withheld: z.array(z.string()),
+  }),
+})
+
+/** Every statement chain of a volume, for administrators. */
+export const getAcl = contract({
+  method: 'GET',
+  path: '/v1/volumes/:guid/acl',
+  params: z.object({ guid: Guid }),
+  reply: z.object({ chains: z.array(z.object({ object: AclObject, statements: z.array(Jws) })) }),
+})
+
+/** Starts registration and streams one RegisterEvent a line (application/x-ndjson); it goes on when the client leaves. */
+export const postRegister = contract({
+  method: 'POST',
+  path: '/v1/register',
+  body: z.object({ source: z.string().max(32).optional() }).strict(),
+})
+
+export const RegisteredVolume = z.object({
+  guid: Guid,
+  version: Version,
+  lfn: Lfn,
+  source: z.string(),
+  modality: z.string(),
+  shape: z.array(z.int()).length(3),
+  instances: z.int(),
+})
+export type RegisteredVolume = z.infer<typeof RegisteredVolume>
+
+/** A refused volume; `quarantine` names the row kept for the administrator. No DICOM values. */
+export const RefusedVolume = z.object({ quarantine: z.string(), code: z.string(), reason: z.string() })
+export type RefusedVolume = z.infer<typeof RefusedVolume>
+
+export const RegisterReport = z.object({
+  registered: z.array(RegisteredVolume),
+  already: z.array(z.object({ guid: Guid })),
+  refused: z.array(RefusedVolume),
+})
+export type RegisterReport = z.infer<typeof RegisterReport>
+
+export const RegisterEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('progress'), done: z.int(), total: z.int() }),
+  z.object({ type: z.literal('registered'), volume: RegisteredVolume }),
+  z.object({ type: z.literal('already'), guid: Guid }),
+  z.object({ type: z.literal('refused'), refused: RefusedVolume }),
+  z.object({ type: z.literal('waiting'), code: z.string(), message: z.string() }),
+  z.object({ type: z.literal('done'), report: RegisterReport }),
+  z.object({ type: z.literal('error'), code: z.string(), message: z.string() }),
+])
+export type RegisterEvent = z.infer<typeof RegisterEvent>
