@@ -58,11 +58,15 @@ export const getStatements = contract({
   reply: z.object({ statements: z.array(Jws).max(10_000) }),
 })
 
-/** Appends one signed statement; the same statement twice is fine, another at the same seq is MDM_STATEMENT_FORKED. */
+/**
+ * Appends one signed statement; the same statement twice is fine, another at the same seq is MDM_STATEMENT_FORKED.
+ * `earlier` brings a server that missed some up to date: statements between its head and this one. Their age does not
+ * matter, since the fresh statement's prev hash vouches for them.
+ */
 export const postStatement = contract({
   method: 'POST',
   path: '/v1/statements',
-  body: z.object({ statement: Jws }),
+  body: z.object({ statement: Jws, earlier: z.array(Jws).max(1000).optional() }),
   reply: z.object({ seq: z.int(), head: z.string() }),
 })
 
