@@ -1,0 +1,130 @@
+import { presetEntries, type Preset } from '../acl/presets.ts'
+import type { Principal } from '../acl/principal.ts'
+import { emptyChain, signStatement, verifyChain, type AclEntry, type Chain, type Change } from '../acl/statement.ts'
+import { MdmError } from '../errors.ts'
+import type { Peer } from '../grid/http.ts'
+import type { Guid } from '../names.ts'
+import { getStatements, postStatement, type AclObject, type Scope } from '../wire/common.ts'
+import { getAcl } from '../wire/site.ts'
+import type { Session } from './session.ts'
+
+export interface AclReport {
+  readonly guid: Guid
+  readonly changed: readonly { readonly object: AclObject; readonly seq: number }[]
+}
+
+export interface ObjectAcl {
+  readonly object: AclObject
+  readonly seq: number
+  readonly entries: readonly AclEntry[]
+}
+
+export interface GrantOptions {
+  readonly to: Principal
+  readonly preset: Preset
+  readonly versions?: 'all' | readonly number[]
+  readonly expires?: string | undefined
+}
+
+/**
+ * Gives a principal the rights of a preset on one volume: one signed statement per list, the key list at every key server.
+ *
+ * @throws MDM_STATEMENT_FORKED when servers hold different lists: nothing is signed then
+ * @throws MDM_PARTIAL when a server did not confirm; `details.changed` says what holds
+ */
+export async function grant(session: Session, guid: Guid, o: GrantOptions): Promise<AclReport> {
+  const entries = presetEntries(o.preset, o.to, { versions: o.versions === 'all' ? 'all' : [...(o.versions ?? [])], ...(o.expires === undefined ? {} : { expires: o.expires }) })
+  return await change(session, guid, entries.map(({ object, entry }) => ({ object, change: { op: 'grant', entry } })))
+}
+
+/** Takes every right on one volume from a principal, on every list that names it. @throws as grant */
+export async function revoke(session: Session, guid: Guid, o: { from: Principal }): Promise<AclReport> {
+  const named = (await show(session, guid)).filter((list) => list.entries.some((e) => same(e.to, o.from)))
+  return await change(session, guid, named.map(({ object }) => ({ object, change: { op: 'revoke', from: o.from } })))
+}
+
+/** The access lists of one volume as its signed statements give them; verified here, not believed. @throws MDM_NOT_FOUND */
+export async function show(session: Session, guid: Guid): Promise<ObjectAcl[]> {
+  const { chains } = await session.site.call(getAcl, { params: { guid } })
+  const site = session.roster.body.site
+  return await Promise.all(
+    chains.map(async ({ object, statements }) => {
+      const chain = await verifyChain(statements, { roster: session.roster, site, scope: guid, object })
+      return { object, seq: chain.seq, entries: chain.entries }
+    }),
+  )
+}
+
+interface PlannedChange {
+  readonly object: AclObject
+  readonly change: Change
+}
+
+async function change(session: Session, scope: Scope, planned: readonly PlannedChange[]): Promise<AclReport> {
+  const changed: { object: AclObject; seq: number }[] = []
+  // The key list first: a server that refuses stops the grant before the file list promises anything.
+  const ordered = planned.toSorted((a, b) => Number(b.object === 'key') - Number(a.object === 'key'))
+  const held = await Promise.all(ordered.map(async (p) => ({ ...p, ...(await heads(session, scope, p.object)) })))
+  for (const { object, change, chain, holders } of held) {
+    const statement = await signStatement({ chain, change, credential: session.credential, now: new Date() })
+    const missing: string[] = []
+    await Promise.all(
+      holders.map(async ({ name, peer, statements }) => {
+        try {
+          await peer.call(postStatement, { body: { statement, earlier: chain.statements.slice(statements.length) } })
+          const back = await readChain(session, peer, scope, object)
+          if (back.at(-1) !== statement) throw new MdmError('MDM_STATEMENT_FORKED')
+        } catch (error) {
+          if (missing.push(name) === holders.length) throw error
+        }
+      }),
+    )
+    if (missing.length > 0) {
+      throw new MdmError('MDM_PARTIAL', `the change of "${object}" was not confirmed by ${missing.join(', ')}`, { details: { changed, object, missing } })
+    }
+    changed.push({ object, seq: chain.seq + 1 })
+  }
+  return { guid: scope as Guid, changed }
+}
+
+interface Holder {
+  readonly name: string
+  readonly peer: Peer
+  readonly statements: readonly string[]
+}
+
+/** Reads one list from everyone who holds it; a server may be behind, but never tell another story. */
+async function heads(session: Session, scope: Scope, object: AclObject): Promise<{ chain: Chain; holders: Holder[] }> {
+  const shared = object === 'key' || scope === 'site'
+  const peers = [{ name: 'the site', peer: session.site }, ...(shared ? session.keyServers.map(({ id, peer }) => ({ name: `key server ${id.slice(0, 12)}`, peer })) : [])]
+  const holders = await Promise.all(
+    peers.map(async ({ name, peer }) => {
+      try {
+        return { name, peer, statements: await readChain(session, peer, scope, object) }
+      } catch (error) {
+        if (!(error instanceof MdmError) || error.code !== 'MDM_UNREACHABLE') throw error
+        throw new MdmError('MDM_UNREACHABLE', `${name} does not answer, so nothing was signed`, { cause: error })
+      }
+    }),
+  )
+  const longest = holders.reduce((a, b) => (b.statements.length > a.statements.length ? b : a))
+  for (const { name, statements } of holders) {
+    if (statements.some((s, i) => s !== longest.statements[i])) {
+      throw new MdmError('MDM_STATEMENT_FORKED', `${longest.name} and ${name} hold different lists of "${object}"; nothing was signed`)
+    }
+  }
+  const site = session.roster.body.site
+  const chain =
+    longest.statements.length === 0
+      ? emptyChain(site, scope, object)
+      : await verifyChain(longest.statements, { roster: session.roster, site, scope, object })
+  return { chain, holders }
+}
+
+async function readChain(session: Session, peer: Peer, scope: Scope, object: AclObject): Promise<readonly string[]> {
+  return (await peer.call(getStatements, { params: { site: session.roster.body.site, scope, object } })).statements
+}
+
+function same(a: Principal, b: Principal): boolean {
+  return JSON.stringify(Object.entries(a).toSorted()) === JSON.stringify(Object.entries(b).toSorted())
+}

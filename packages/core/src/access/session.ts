@@ -1,0 +1,83 @@
+import { addRoster, trustedRoster, type ClientConfig } from '../config.ts'
+import { spkiDigest } from '../crypto/spki.ts'
+import { MdmError } from '../errors.ts'
+import { Peer } from '../grid/http.ts'
+import type { KeyServerPeer } from '../grid/key-servers.ts'
+import { loadCredential, type Credential } from '../identity/credential.ts'
+import type { TrustedRoster } from '../identity/roster.ts'
+import { getRosters } from '../wire/common.ts'
+
+/** One user at one site: who he is, what he trusts, and the connections to site and key servers. */
+export interface Session {
+  readonly config: ClientConfig
+  readonly roster: TrustedRoster
+  readonly credential: Credential
+  readonly site: Peer
+  readonly keyServers: readonly KeyServerPeer[]
+  /** Takes later rosters from whoever has them; true when one was accepted and the peers were renewed. */
+  refresh(): Promise<boolean>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a session with the configured credential and roster; nothing is sent yet.
+ *
+ * @throws MDM_CONFIG | MDM_CREDENTIAL_EXPIRED | MDM_ROSTER
+ */
+export async function openSession(config: ClientConfig): Promise<Session> {
+  if (config.credential === undefined) {
+    throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set --cert FILE --key FILE"')
+  }
+  const credential = await loadCredential(config.credential)
+  if (credential.identity.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
+  const session = new OpenSession(config, credential, await trustedRoster(config))
+  return session
+}
+
+class OpenSession implements Session {
+  config: ClientConfig
+  readonly credential: Credential
+  roster: TrustedRoster
+  site: Peer
+  keyServers: KeyServerPeer[]
+
+  constructor(config: ClientConfig, credential: Credential, roster: TrustedRoster) {
+    this.config = config
+    this.credential = credential
+    this.roster = roster
+    this.site = sitePeer(roster, credential)
+    this.keyServers = keyServerPeers(roster, credential)
+  }
+
+  async refresh(): Promise<boolean> {
+    const { site, seq } = this.roster.body
+    for (const peer of [this.site, ...this.keyServers.map((k) => k.peer)]) {
+      const later = await peer.call(getRosters, { params: { site }, query: { since: seq + 1 } }).catch(() => undefined)
+      if (later === undefined || later.rosters.length === 0) continue
+      let config = this.config
+      let roster = this.roster
+      for (const jws of later.rosters) ({ config, roster } = await addRoster(config, jws, {}))
+      await this.close()
+      Object.assign(this, new OpenSession(config, this.credential, roster))
+      return true
+    }
+    return false
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.site.close(), ...this.keyServers.map((k) => k.peer.close())])
+  }
+}
+
+function sitePeer(roster: TrustedRoster, credential: Credential): Peer {
+  const pins = roster.body.services.map((s) => spkiDigest(Buffer.from(s.spki, 'base64')))
+  return new Peer({ url: roster.body.api, pins, credential })
+}
+
+/** The key servers of a roster as peers; also what the site uses, with its own credential. */
+export function keyServerPeers(roster: TrustedRoster, credential: { certificate: string; key: string }): KeyServerPeer[] {
+  return roster.body.keyServers.map(({ id, url, tls }) => ({
+    id,
+    peer: new Peer({ url, pins: tls.map((t) => spkiDigest(Buffer.from(t.spki, 'base64'))), credential }),
+  }))
+}

@@ -1,0 +1,142 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { z } from 'zod'
+import { MdmError } from './errors.ts'
+import { acceptRoster, openRoster, type TrustedRoster } from './identity/roster.ts'
+import { SiteId } from './names.ts'
+
+/** The file a user owns: who he is and which rosters he accepted. Paths are relative to the file. */
+const ConfigFile = z
+  .object({
+    site: SiteId.optional(),
+    credential: z.object({ certificate: z.string(), key: z.string() }).strict().optional(),
+    sites: z.record(SiteId, z.object({ roster: z.string() }).strict()).default({}),
+  })
+  .strict()
+
+/** The configuration in force: flags before environment before file; paths are absolute. */
+export interface ClientConfig {
+  /** The file it was read from, or would be written to. */
+  readonly file: string
+  readonly site?: SiteId | undefined
+  readonly credential?: { readonly certificate: string; readonly key: string } | undefined
+  readonly sites: Readonly<Record<string, { readonly roster: string }>>
+}
+
+export interface ConfigFlags {
+  readonly config?: string | undefined
+  readonly site?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** Where the configuration lives when nothing says otherwise: $XDG_CONFIG_HOME/mdm/config.json. */
+export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'mdm', 'config.json')
+}
+
+/**
+ * Reads the configuration: flags, then MDM_CONFIG, MDM_SITE, MDM_CERT and MDM_KEY, then the file.
+ *
+ * @throws MDM_CONFIG when a named file is missing or malformed
+ */
+export async function loadConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Promise<ClientConfig> {
+  const named = flags.config ?? env.MDM_CONFIG
+  const file = resolve(named ?? defaultConfigFile(env))
+  const stored = await readConfigFile(file, named !== undefined)
+  const at = (path: string) => resolve(dirname(file), path)
+  const certificate = flags.cert ?? env.MDM_CERT
+  const key = flags.key ?? env.MDM_KEY
+  const site = flags.site ?? env.MDM_SITE ?? stored.site
+  const parsedSite = SiteId.optional().safeParse(site)
+  if (!parsedSite.success) throw new MdmError('MDM_CONFIG', 'the site name is not one: lower case letters, digits and dashes')
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw new MdmError('MDM_CONFIG', 'certificate and key belong together: give both, or none')
+  }
+  const credential =
+    certificate !== undefined && key !== undefined
+      ? { certificate: resolve(certificate), key: resolve(key) }
+      : stored.credential && { certificate: at(stored.credential.certificate), key: at(stored.credential.key) }
+  const sites = Object.fromEntries(Object.entries(stored.sites).map(([id, s]) => [id, { roster: at(s.roster) }]))
+  return { file, site: parsedSite.data, credential, sites }
+}
+
+/** Writes the configuration back to its file (0600), whole or not at all. */
+export async function saveConfig(config: ClientConfig): Promise<void> {
+  const near = (path: string) => {
+    const inside = relative(dirname(config.file), path)
+    return inside.startsWith('..') ? path : inside
+  }
+  const stored: z.infer<typeof ConfigFile> = {
+    ...(config.site === undefined ? {} : { site: config.site }),
+    ...(config.credential === undefined
+      ? {}
+      : { credential: { certificate: near(config.credential.certificate), key: near(config.credential.key) } }),
+    sites: Object.fromEntries(Object.entries(config.sites).map(([id, s]) => [id, { roster: near(s.roster) }])),
+  }
+  await writeWhole(config.file, `${JSON.stringify(stored, null, 2)}\n`)
+}
+
+/**
+ * Accepts a roster and keeps it beside the configuration: the first, and every change of authority, by its fingerprint.
+ *
+ * @throws MDM_ROSTER when the fingerprint is missing or another, or the roster does not follow from the one held
+ */
+export async function addRoster(config: ClientConfig, jws: string, o: { fingerprint?: string }): Promise<{ config: ClientConfig; roster: TrustedRoster }> {
+  const site = (await openRoster(jws)).body.site
+  const held = config.sites[site] === undefined ? undefined : await trustedRoster(config, site)
+  const roster = await acceptRoster(held, jws, o)
+  const file = config.sites[site]?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
+  await writeWhole(file, `${jws}\n`)
+  const changed = { ...config, site: config.site ?? site, sites: { ...config.sites, [site]: { roster: file } } }
+  await saveConfig(changed)
+  return { config: changed, roster }
+}
+
+/**
+ * The accepted roster of a site; without a name, of the configured site or the only one.
+ *
+ * @throws MDM_CONFIG when there is none, or several and none is chosen
+ */
+export async function trustedRoster(config: ClientConfig, site?: SiteId): Promise<TrustedRoster> {
+  const known = Object.keys(config.sites)
+  const id = site ?? config.site ?? (known.length === 1 ? known[0]! : undefined)
+  if (id === undefined) {
+    throw new MdmError('MDM_CONFIG', known.length === 0 ? 'no roster is accepted yet: "mdm config add ROSTER --fingerprint F"' : 'several sites are known: choose one with --site')
+  }
+  const entry = config.sites[id]
+  if (entry === undefined) throw new MdmError('MDM_CONFIG', `no roster of site "${id}" is accepted`)
+  const jws = await readFile(entry.roster, 'utf8').catch((cause: unknown) => {
+    throw new MdmError('MDM_CONFIG', `the accepted roster of site "${id}" cannot be read`, { cause })
+  })
+  return await openRoster(jws.trim())
+}
+
+async function readConfigFile(file: string, required: boolean): Promise<z.infer<typeof ConfigFile>> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { sites: {} }
+    throw new MdmError('MDM_CONFIG', 'the configuration file cannot be read', { cause })
+  }
+  try {
+    return ConfigFile.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the configuration file does not have the form docs/cli.md gives', { cause })
+  }
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const temporary = `${file}.${process.pid}.part`
+  const handle = await open(temporary, 'w', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, file)
+}
