@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { MdmError } from '../errors.ts'
+
+/** x, y, z in mm, LPS: x grows to the patient's left, y to the back, z to the head (DICOM PS3.3 C.7.6.2.1.1). */
+export const Vec3 = z.tuple([z.number(), z.number(), z.number()])
+export type Vec3 = z.infer<typeof Vec3>
+
+/** Bytes of one voxel, for every type a volume can have; all little endian. */
+export const VOXEL_BYTES = { int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4 } as const
+
+export const VoxelType = z.enum(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32'])
+export type VoxelType = z.infer<typeof VoxelType>
+
+const Count = z.int().min(1).max(65_535)
+
+/**
+ * What is known of a volume without its voxels: all that leaves the hospital with them.
+ *
+ * Voxels follow as slices of rows of columns (column index fastest). The centre of voxel (i, j, k) lies at
+ * `origin + i * spaceDirections[0] + j * spaceDirections[1] + k * spaceDirections[2]`; its value is `stored * slope + intercept`.
+ */
+export const Volume = z.object({
+  columns: Count,
+  rows: Count,
+  slices: Count,
+  type: VoxelType,
+  /** steps of one column, one row, one slice */
+  spaceDirections: z.tuple([Vec3, Vec3, Vec3]),
+  /** centre of the first voxel */
+  origin: Vec3,
+  slope: z.number(),
+  intercept: z.number(),
+  /** of the value after rescale, such as HU; absent when not known */
+  units: z
+    .string()
+    .regex(/^[A-Z0-9]{1,16}$/)
+    .optional(),
+  modality: z.string().regex(/^[A-Z0-9]{1,16}$/),
+  /** true for MONOCHROME1: the lowest value is meant to be shown white; voxels are as stored all the same */
+  inverted: z.literal(true).optional(),
+})
+export type Volume = z.infer<typeof Volume>
+
+export function sliceBytes(volume: Volume): number {
+  return volume.columns * volume.rows * VOXEL_BYTES[volume.type]
+}
+
+export function voxelBytes(volume: Volume): number {
+  return sliceBytes(volume) * volume.slices
+}
+
+/** Distance in mm between neighbouring columns, rows, slices. */
+export function spacing(volume: Volume): Vec3 {
+  const [column, row, slice] = volume.spaceDirections
+  return [Math.hypot(...column), Math.hypot(...row), Math.hypot(...slice)]
+}
+
+/**
+ * The volume made of slices `first` to `last`, counted from 0, both included: the origin moves, nothing else.
+ *
+ * @throws MDM_RANGE when they are not slices of the volume
+ */
+export function sliceRange(volume: Volume, [first, last]: readonly [number, number]): Volume {
+  if (
+    !Number.isInteger(first) ||
+    !Number.isInteger(last) ||
+    first < 0 ||
+    last < first ||
+    last >= volume.slices
+  ) {
+    throw new MdmError('MDM_RANGE', `slices ${first}-${last} are not in 0-${volume.slices - 1}`)
+  }
+  const step = volume.spaceDirections[2]
+  const origin: Vec3 = [0, 0, 0]
+  for (const axis of [0, 1, 2] as const) origin[axis] = volume.origin[axis] + first * step[axis] + 0
+  return { ...volume, slices: last - first + 1, origin }
+}
+
+/**
+ * Where slice `k` (from 0) lies in the NRRD plaintext.
+ *
+ * @param headerBytes length of the NRRD header
+ * @returns byte offsets, end exclusive
+ * @throws MDM_RANGE
+ */
+export function sliceSpan(volume: Volume, headerBytes: number, k: number): { start: number; end: number } {
+  if (!Number.isInteger(k) || k < 0 || k >= volume.slices) {
+    throw new MdmError('MDM_RANGE', `slice ${k} is not in 0-${volume.slices - 1}`)
+  }
+  const start = headerBytes + k * sliceBytes(volume)
+  return { start, end: start + sliceBytes(volume) }
+}
