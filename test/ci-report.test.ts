@@ -24,7 +24,7 @@ t.test('the report counts checks, not the groups around them', async (t) => {
   const summary = await summarise(lines(GOOD), (line) => said.push(line))
   t.match(summary, { passed: 2, failed: 0, skipped: [] })
   t.strictSame(summary.files, [{ name: 'test/a.test.ts', ok: true, ms: 1234.5 }])
-  t.strictSame(said, ['ok          1.2 s  test/a.test.ts'])
+  t.strictSame(said, ['ok        1.2 s  test/a.test.ts'])
 })
 
 t.test('a failed check is named with its groups, and its diagnosis is shown', async (t) => {
