@@ -1,0 +1,59 @@
+import type { Audit, AuditEvent } from './audit.ts'
+
+/** Refusals are written once per caller in this time; the rest are counted. */
+const WINDOW_MS = 60_000
+/** Callers remembered; beyond, those whose minute is over go first. */
+const MAX_CALLERS = 10_000
+
+interface Window {
+  readonly since: number
+  counted: number
+}
+
+/**
+ * Writes refusals down without letting a caller fill the log: the first per caller and minute is durable before the answer, the
+ * others are counted in that caller's next record.
+ */
+export interface Refusals {
+  /** @throws MDM_AUDIT when a record is due and cannot be written */
+  note(event: Omit<AuditEvent, 'outcome' | 'counted'>): Promise<void>
+}
+
+/** @param o `now` is the clock in milliseconds */
+export function countRefusals(audit: Audit, o: { now?: () => number } = {}): Refusals {
+  const now = o.now ?? Date.now
+  const windows = new Map<string, Window>()
+  return {
+    async note(event) {
+      const key = event.caller?.spki ?? ''
+      const before = windows.get(key)
+      if (before !== undefined && now() - before.since < WINDOW_MS) {
+        before.counted++
+        return
+      }
+      const counted = before?.counted ?? 0
+      const window = { since: now(), counted: 0 }
+      windows.set(key, window)
+      if (windows.size > MAX_CALLERS) forget(windows, now())
+      try {
+        await audit.record({ ...event, outcome: 'refused', ...(counted > 0 ? { counted } : {}) })
+      } catch (error) {
+        // What could not be written is not forgotten: it is due again at once.
+        const lost = counted + window.counted + 1
+        windows.set(key, { since: -Infinity, counted: lost })
+        throw error
+      }
+    },
+  }
+}
+
+/** Drops the oldest callers that have nothing left to report; when every one has, the oldest of all. */
+function forget(windows: Map<string, Window>, now: number): void {
+  for (const [key, window] of windows) {
+    if (window.counted === 0 && now - window.since >= WINDOW_MS) windows.delete(key)
+  }
+  for (const key of windows.keys()) {
+    if (windows.size <= MAX_CALLERS) return
+    windows.delete(key)
+  }
+}

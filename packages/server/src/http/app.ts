@@ -1,0 +1,160 @@
+import { constants, randomBytes } from 'node:crypto'
+import type { Server } from 'node:https'
+import type { X509Certificate } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { MdmError, type ErrorCode } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
+import { PROBLEM_TYPE } from '@mdm/core/wire/problem'
+import { chainOf } from './client-chain.ts'
+import type { Limiter } from './limit.ts'
+import type { Log } from './log.ts'
+import { asMdmError, originOf, problemOf } from './problem.ts'
+
+/** One HTTPS listener with its routes. */
+export type App = FastifyInstance<Server>
+
+/** A request that was refused, for the audit log; no part of the URL but the params, which the contract names. */
+export interface Refusal {
+  readonly code: ErrorCode
+  /** absent when the caller could not be identified */
+  readonly caller?: Caller
+  readonly requestId: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+export interface AppOptions {
+  /** PEM texts */
+  readonly tls: { readonly certificate: string; readonly key: string }
+  /** Our verification on top of TLS, asked for every request: expiry and bans count on open connections too. */
+  identify(chain: readonly X509Certificate[]): Caller | Promise<Caller>
+  readonly log: Log
+  /** 4 MiB unless told */
+  readonly maxBodyBytes?: number
+  /** Asked with the caller's SPKI, before anything is audited; nobody is limited when absent. */
+  readonly limit?: Limiter
+  /** Told of every refusal before it is answered, but not of MDM_LIMIT; a throw turns the answer into that error. */
+  refused?(refusal: Refusal): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller | null
+    chain: readonly X509Certificate[]
+  }
+}
+
+/** Longest URL part a route may hold: a SURL, URL-encoded. */
+const MAX_PARAM = 512
+
+/**
+ * Makes the HTTPS listener that site and key server share: TLS 1.3 only, a client certificate on every route (/health and
+ * unknown ones too), no tickets, no renegotiation, no resumed session; every refusal a problem document.
+ */
+export function createApp(o: AppOptions): App {
+  const app: App = fastify({
+    https: {
+      cert: o.tls.certificate,
+      key: o.tls.key,
+      minVersion: 'TLSv1.3',
+      requestCert: true,
+      // Whoever connects gets an answer that says why; identify() is the one judge of certificates.
+      rejectUnauthorized: false,
+      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+      maxHeaderSize: 16_384,
+      handshakeTimeout: 10_000,
+      headersTimeout: 10_000,
+    },
+    logger: false,
+    bodyLimit: o.maxBodyBytes ?? 4 * 1024 * 1024,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 60_000,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestIdHeader: false,
+    genReqId: () => randomBytes(16).toString('hex'),
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: MAX_PARAM },
+    // A text that is not HTTP has no caller to answer.
+    clientErrorHandler: (_error, socket) => socket.destroy(),
+    frameworkErrors: (error, request, reply) => void refuseFrameworkError(error, request, reply, o),
+  })
+  app.server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.isSessionReused()) socket.destroy()
+  })
+  app.removeContentTypeParser('text/plain')
+  app.decorateRequest('caller', null)
+  app.decorateRequest('chain', null as never)
+  app.addHook('onRequest', (request, reply) => admit(request, reply, o))
+  app.addHook('onResponse', async (request, reply) => {
+    o.log.info({
+      event: 'request',
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      requestId: request.id,
+    })
+  })
+  app.setNotFoundHandler(async () => {
+    throw new MdmError('MDM_NOT_FOUND')
+  })
+  app.setErrorHandler((error, request, reply) => refuse(error, request, reply, o))
+  return app
+}
+
+/** Identifies the caller, then applies the rate limit. */
+async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions): Promise<void> {
+  void reply.header('mdm-request-id', request.id).header('cache-control', 'no-store')
+  request.chain = chainOf(request.raw.socket as TLSSocket)
+  try {
+    request.caller = await o.identify(request.chain)
+  } finally {
+    // Those who cannot be identified share what their address may ask.
+    o.limit?.take(request.caller?.spki ?? `address ${request.ip}`)
+  }
+}
+
+async function refuse(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  o: AppOptions,
+): Promise<FastifyReply> {
+  let refusal = asMdmError(error)
+  try {
+    if (refusal.status < 500 && refusal.code !== 'MDM_LIMIT') {
+      await o.refused?.({
+        code: refusal.code,
+        ...(request.caller === null ? {} : { caller: request.caller }),
+        requestId: request.id,
+        params: (request.params ?? {}) as Record<string, unknown>,
+      })
+    }
+  } catch (fault) {
+    refusal = asMdmError(fault)
+  }
+  const { code, status } = refusal
+  const at = originOf(refusal)
+  if (status >= 500) o.log.error({ event: 'fault', code, requestId: request.id, at })
+  else o.log.info({ event: 'refusal', code, requestId: request.id })
+  return reply
+    .code(status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problemOf(refusal)))
+}
+
+/** A URL that cannot be decoded never reaches the hooks: the caller is identified here, so that strangers learn nothing. */
+async function refuseFrameworkError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  o: AppOptions,
+): Promise<void> {
+  try {
+    await admit(request, reply, o)
+    await refuse(error, request, reply, o)
+  } catch (fault) {
+    await refuse(fault, request, reply, o)
+  }
+}

@@ -1,0 +1,65 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
+import { MdmError } from '@mdm/core/errors'
+
+/**
+ * Kysely over Node's own SQLite, for a file that only its owner may read (0600; SQLite gives its -wal and -shm files the same
+ * mode). Every commit is on the disk before it is answered.
+ *
+ * Values are text, integers, floats, null and Buffers; true and dates are the caller's to write as 1 and ISO text, so that the
+ * same queries run on PostgreSQL.
+ *
+ * @param file path of the database, or ':memory:'
+ * @throws MDM_CONFIG when the file cannot be opened, at the first query
+ */
+export function sqliteDialect(file: string): Dialect {
+  return new SqliteDialect({ database: async () => adapt(open(file)) })
+}
+
+function open(file: string): DatabaseSync {
+  try {
+    if (file !== ':memory:') {
+      closeSync(openSync(file, 'a', 0o600))
+      chmodSync(file, 0o600)
+    }
+    const database = new DatabaseSync(file, { timeout: 5_000 })
+    database.exec('pragma journal_mode = wal')
+    database.exec('pragma synchronous = full')
+    database.exec('pragma foreign_keys = on')
+    database.exec('pragma trusted_schema = off')
+    return database
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the store cannot be opened', { cause })
+  }
+}
+
+function adapt(database: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => database.close(),
+    prepare: (sql) => adaptStatement(database.prepare(sql)),
+  }
+}
+
+/** Kysely asks `reader` to know whether rows come back: they do when the statement has columns. */
+function adaptStatement(statement: StatementSync): SqliteStatement {
+  const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...values(parameters)).map(withBuffers),
+    run: (parameters) => statement.run(...values(parameters)),
+    *iterate(parameters) {
+      for (const row of statement.iterate(...values(parameters))) yield withBuffers(row)
+    },
+  }
+}
+
+/** node:sqlite gives blobs as Uint8Array and rows without a prototype; drivers of other databases give Buffers and plain objects. */
+function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value,
+    ]),
+  )
+}
