@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { loadConfig } from '@mdm/core/config'
+import { openSession } from '@mdm/core/access/session'
+import { createFileKey } from '@mdm/core/crypto/file-key'
+import { generateKeyPairSync } from 'node:crypto'
+import type { Guid, Kid, KeyServerId, SiteId } from '@mdm/core/names'
+import { getShares, type Release } from '@mdm/core/wire/key-server'
+import { startGrid, type Grid } from '../fixtures/grid.ts'
+import { altered, startLiar, type Lie } from '../fixtures/liar.ts'
+
+interface Setting {
+  grid: Grid
+  guids: string[]
+  get(guid: string, name: string): ReturnType<Grid['mdm']>
+}
+
+/** A grid with both phantoms registered and granted to the scientist. */
+async function setting(t: Parameters<Parameters<typeof import('tap').test>[1]>[0]): Promise<Setting> {
+  const grid = await startGrid(t)
+  const registered = (await grid.ok('admin', ['register', '--json'])).json.registered
+  const guids: string[] = registered.map((v: { guid: string }) => v.guid)
+  await grid.ok('admin', ['acl', 'grant', ...guids, '--to', grid.users.scientist.dn, '--preset', 'process'])
+  const get = (guid: string, name: string) => grid.mdm('scientist', ['get', guid, '-o', join(grid.scratch, name), '--json'])
+  return { grid, guids, get }
+}
+
+const kill = (pid: number, signal: NodeJS.Signals) => process.kill(pid, signal)
+
+t.test('one of three key servers may stop or die, two may not', async (t) => {
+  const { grid, guids, get } = await setting(t)
+  const [guid] = guids as [string]
+  for (const [i, server] of grid.keyServers.entries()) {
+    kill(server.pid, 'SIGSTOP')
+    const started = performance.now()
+    const run = await get(guid, `stopped-${i}.nii`)
+    t.equal(run.code, 0, `server ${i} hangs, the get does not`)
+    t.comment(`${Math.round(performance.now() - started)} ms with server ${i} stopped`)
+    kill(server.pid, 'SIGCONT')
+  }
+  kill(grid.keyServers[0]!.pid, 'SIGKILL')
+  t.equal((await get(guid, 'killed.nii')).code, 0, 'one is dead')
+  kill(grid.keyServers[1]!.pid, 'SIGSTOP')
+  for (const [which, id] of [['spooled', guid], ['cold', guids[1]!]] as const) {
+    const started = performance.now()
+    const run = await get(id, `two-${which}.nii`)
+    const ms = performance.now() - started
+    t.equal(run.code, 6, `two are gone: exit 6 (${which})`)
+    t.equal(run.json.error.code, 'MDM_BELOW_THRESHOLD')
+    t.ok(ms < 5000, `${Math.round(ms)} ms`)
+    t.notOk(existsSync(join(grid.scratch, `two-${which}.nii`)), 'no file')
+  }
+  t.same((await readdir(grid.scratch)).filter((f) => f.startsWith('two') || f.endsWith('.part') || f.endsWith('.tmp')), [], 'nor a part of one')
+  kill(grid.keyServers[1]!.pid, 'SIGCONT')
+})
+
+t.test('a key server that lies never changes the key and is named', async (t) => {
+  const { grid, guids } = await setting(t)
+  const bad = grid.keyServers[0]!
+  // What the server truly holds, as the reader and the site would get it.
+  const session = await openSession(await loadConfig({ config: grid.users.scientist.config }, {}))
+  const server = session.keyServers.find(({ peer }) => peer.url === bad.url)!
+  const held = new Map<string, readonly Release[]>()
+  for (const guid of guids) held.set(guid, (await server.peer.call(getShares, { params: { guid: guid as Guid } })).releases)
+  const reference = new Map<string, Buffer>()
+  for (const guid of guids) {
+    await grid.ok('scientist', ['get', guid, '-o', join(grid.scratch, `${guid}.ref.nii`), '--json'])
+    reference.set(guid, await readFile(join(grid.scratch, `${guid}.ref.nii`)))
+  }
+  const ids = session.roster.body.keyServers.map((k) => k.id as KeyServerId)
+  await session.close()
+  kill(bad.pid, 'SIGKILL')
+  await sleep(100)
+
+  const lies: Record<string, Lie> = {
+    'index 0': (r) => r.map((x) => altered(x, (s) => s.writeUInt8(0, 43))),
+    'a share that does not have the digest': (r) => r.map((x) => altered(x, (s) => (s[60]! ^= 1))),
+    'another epoch': (r) => r.map((x) => ({ ...altered(x, (s) => s.writeUInt32BE(2, 37)), epoch: 2 })),
+    'the share of a key of its own, under its own manifest': async (r) =>
+      await Promise.all(
+        r.map(async (x) => {
+          const { privateKey } = generateKeyPairSync('ed25519')
+          const made = await createFileKey({ site: 'demo' as SiteId, guid: guids[0] as Guid, version: x.version, kid: x.kid as Kid, epoch: 1, m: 2, n: 3, servers: ids, signer: { kid: 'forged', key: privateKey } })
+          return { ...x, manifest: made.manifest, share: made.shares[0]!.toString('base64') }
+        }),
+      ),
+    'the share of a key of its own, under the true manifest': async (r) =>
+      await Promise.all(
+        r.map(async (x) => {
+          const { privateKey } = generateKeyPairSync('ed25519')
+          const made = await createFileKey({ site: 'demo' as SiteId, guid: guids[0] as Guid, version: x.version, kid: x.kid as Kid, epoch: 1, m: 2, n: 3, servers: ids, signer: { kid: 'forged', key: privateKey } })
+          return { ...x, share: made.shares[0]!.toString('base64') }
+        }),
+      ),
+  }
+  const shown = ids.find((_, i) => session.roster.body.keyServers[i]!.url === bad.url)!.slice(0, 12)
+  for (const [what, lie] of Object.entries(lies)) {
+    const liar = await startLiar(bad.dir, bad.url, (guid) => held.get(guid) ?? [], lie)
+    const guid = guids[0]!
+    const path = join(grid.scratch, 'lied.nii')
+    const run = await grid.mdm('scientist', ['get', guid, '-o', path, '--json'])
+    t.equal(run.code, 0, `${what}: the get succeeds`)
+    t.same(await readFile(path), reference.get(guid), 'with the right voxels')
+    t.match(run.stderr, shown, 'and the liar is named')
+    liar.closeAllConnections()
+    liar.close()
+  }
+
+  // The site asks the key servers too, to encrypt: a restart with an empty spool makes it do so.
+  const liar = await startLiar(bad.dir, bad.url, (guid) => held.get(guid) ?? [], lies['index 0']!)
+  await grid.ok('admin', ['acl', 'show', guids[0]!, '--json'])
+  const audit = async () => await readFile(join(grid.site.dir, 'audit.jsonl'), 'utf8')
+  const { restartSite, emptySpool } = await import('../fixtures/site-process.ts')
+  await restartSite(grid, emptySpool)
+  const path = join(grid.scratch, 'cold.nii')
+  t.equal((await grid.mdm('scientist', ['get', guids[0]!, '-o', path, '--json'])).code, 0)
+  t.same(await readFile(path), reference.get(guids[0]!), 'the site encrypted under the true key')
+  t.match(await audit(), new RegExp(`MDM_BAD_SHARE[^\\n]*${shown}|${shown}[^\\n]*MDM_BAD_SHARE`), 'and its audit log names the liar')
+  liar.closeAllConnections()
+  liar.close()
+})
