@@ -1,0 +1,38 @@
+import t from 'tap'
+import { Guid, formatVolumeName, newGuid, newKid, Kid, parseVolumeName, surlOf } from '@mdm/core/names'
+
+const guid = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
+
+t.test('a volume may be called by GUID, GUID and version, LFN or SURL', async (t) => {
+  for (const text of [
+    guid,
+    `${guid}@2`,
+    '/demo/phantoms/CT/000001',
+    surlOf('localhost', 8446, guid as Guid),
+  ]) {
+    t.equal(formatVolumeName(parseVolumeName(text)), text)
+  }
+  t.same(parseVolumeName(guid.toUpperCase()), { guid }, 'GUIDs are written in lower case')
+})
+
+t.test('anything else is refused as usage', async (t) => {
+  for (const text of [
+    '',
+    'x',
+    `${guid}@0`,
+    `${guid}@x`,
+    `${guid}@1@2`,
+    '/demo/../CT/000001',
+    '/demo/phantoms/ct/1',
+    `srm://h/srm/managerv2?SFN=/etc/${guid}`,
+    `${guid}\n`,
+  ]) {
+    t.throws(() => parseVolumeName(text), { code: 'MDM_USAGE', exitCode: 2 }, JSON.stringify(text))
+  }
+})
+
+t.test('new names have the form the schemas ask for, and differ', async (t) => {
+  t.equal(Guid.parse(newGuid()).length, 36)
+  t.equal(Kid.parse(newKid()).length, 32)
+  t.not(newGuid(), newGuid())
+})
