@@ -11,7 +11,11 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
   const grid = await startGrid(t)
   const registered = (await grid.ok('admin', ['register', '--json'])).json.registered
   const guid: string = registered.find((v: { modality: string }) => v.modality === 'MR').guid
-  for (const [user, preset] of [['backup', 'replicate'], ['scientist', 'process'], ['physician', 'clinical']] as const) {
+  for (const [user, preset] of [
+    ['backup', 'replicate'],
+    ['scientist', 'process'],
+    ['physician', 'clinical'],
+  ] as const) {
     await grid.ok('admin', ['acl', 'grant', guid, '--to', grid.users[user].dn, '--preset', preset, '--json'])
   }
   const at = (name: string) => join(grid.scratch, name)
@@ -21,7 +25,10 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
     const bytes = await readFile(at('backup.mdm'))
     t.equal(createHash('sha256').update(bytes).digest('hex'), raw.json.files[0].sha256)
     t.equal(bytes.subarray(0, 3).toString('hex'), '020478', 'it is a container')
-    t.equal((await grid.mdm('backup', ['get', guid, '-o', at('b.nii'), '--json'])).json.error.code, 'MDM_DENIED')
+    t.equal(
+      (await grid.mdm('backup', ['get', guid, '-o', at('b.nii'), '--json'])).json.error.code,
+      'MDM_DENIED',
+    )
     for (const server of grid.keyServers) {
       const reply = await plainRequest(grid.users.backup.config, `${server.url}/v1/shares/${guid}`)
       const invented = await plainRequest(grid.users.backup.config, `${server.url}/v1/shares/${INVENTED}`)
@@ -34,9 +41,19 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
     await grid.ok('scientist', ['get', guid, '-o', at('s.nii'), '--json'])
     const rows = (await grid.ok('scientist', ['query', 'modality=MR', '--json'])).json
     t.equal(rows.rows.length, 1)
-    t.notOk(Object.keys(rows.rows[0]).some((c) => c.startsWith('patient')), 'no column of the Patient table')
-    t.ok(rows.withheld.some((c: string) => c.startsWith('patient')), 'and it says that they are withheld')
-    t.equal((await grid.mdm('scientist', ['query', 'patient_name=X', '--json'])).code, 2, 'nor can it be searched by')
+    t.notOk(
+      Object.keys(rows.rows[0]).some((c) => c.startsWith('patient')),
+      'no column of the Patient table',
+    )
+    t.ok(
+      rows.withheld.some((c: string) => c.startsWith('patient')),
+      'and it says that they are withheld',
+    )
+    t.equal(
+      (await grid.mdm('scientist', ['query', 'patient_name=X', '--json'])).code,
+      2,
+      'nor can it be searched by',
+    )
   })
 
   t.test('the physician gets both', async (t) => {
@@ -47,9 +64,19 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
   })
 
   t.test('what a plain HTTPS client fetches is ciphertext, and mdm decrypt opens it', async (t) => {
-    const reply = await plainRequest(grid.users.scientist.config, `${grid.site.api}/v1/content/${guid}`, { binary: at('plain.mdm') })
+    const reply = await plainRequest(grid.users.scientist.config, `${grid.site.api}/v1/content/${guid}`, {
+      binary: at('plain.mdm'),
+    })
     t.equal(reply.status, 200)
-    await grid.ok('scientist', ['decrypt', at('plain.mdm'), '-o', at('plain.nii'), '--format', 'nifti', '--json'])
+    await grid.ok('scientist', [
+      'decrypt',
+      at('plain.mdm'),
+      '-o',
+      at('plain.nii'),
+      '--format',
+      'nifti',
+      '--json',
+    ])
     t.same(await readFile(at('plain.nii')), await readFile(at('s.nii')))
     t.equal((await grid.mdm('backup', ['decrypt', at('plain.mdm'), '-o', at('x.nii'), '--json'])).code, 3)
   })
@@ -64,34 +91,54 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
       ['GET', `/v1/volumes/${id}/metadata`],
       ['GET', `/v1/volumes/${id}/acl`],
       ['GET', `/v1/volumes/${id}/preparations/${'A'.repeat(43)}`],
-      ...['file', 'key', 'metadata:patient'].map((o) => ['GET', `/v1/statements/demo/${id}/${encodeURIComponent(o)}`]),
+      ...['file', 'key', 'metadata:patient'].map((o) => [
+        'GET',
+        `/v1/statements/demo/${id}/${encodeURIComponent(o)}`,
+      ]),
     ]
-    const ask = async (origin: string, [method, path]: string[]) => await plainRequest(config, origin + path, { method: method! })
+    const ask = async (origin: string, [method, path]: string[]) =>
+      await plainRequest(config, origin + path, { method: method! })
     for (const [i, real] of paths(guid).entries()) {
       const [a, b] = [await ask(grid.site.api, real), await ask(grid.site.api, paths(INVENTED)[i]!)]
       t.equal(a.status, 404, real[1]!.replace(guid, 'GUID'))
       t.same(a, b, 'status, headers and body are the same')
     }
     for (const name of [row.lfn, row.surl]) {
-      const [a, b] = [name, INVENTED].map(async (n) => await plainRequest(config, `${grid.site.api}/v1/content/${encodeURIComponent(n)}`))
+      const [a, b] = [name, INVENTED].map(
+        async (n) => await plainRequest(config, `${grid.site.api}/v1/content/${encodeURIComponent(n)}`),
+      )
       t.same(await a, await b, 'by LFN and SURL as well')
     }
     for (const server of grid.keyServers) {
       for (const path of [`/v1/shares/ID`, `/v1/statements/demo/ID/key`]) {
-        const [a, b] = [guid, INVENTED].map(async (id) => await plainRequest(config, server.url + path.replace('ID', id)))
+        const [a, b] = [guid, INVENTED].map(
+          async (id) => await plainRequest(config, server.url + path.replace('ID', id)),
+        )
         t.equal((await a).status, 404)
         t.same(await a, await b)
       }
     }
     const cli = async (user: User, id: string) => {
       const { code, stdout, stderr } = await grid.mdm(user, ['get', id, '-o', at('no.nii'), '--json'])
-      return { code, stdout: stdout.replaceAll(id, 'GUID').replace(/"requestId":\s*"[^"]*"/, ''), stderr: stderr.replaceAll(id, 'GUID') }
+      return {
+        code,
+        stdout: stdout.replaceAll(id, 'GUID').replace(/"requestId":\s*"[^"]*"/, ''),
+        stderr: stderr.replaceAll(id, 'GUID'),
+      }
     }
     t.same(await cli('stranger', guid), await cli('stranger', INVENTED))
     t.equal((await cli('stranger', guid)).code, 3)
     t.same((await grid.ok('stranger', ['ls', '--json'])).json.rows, [])
     t.same((await grid.ok('stranger', ['query', 'modality=MR', '--json'])).json.rows, [])
-    t.equal((await runMdm(['acl', 'grant', guid, '--to', grid.users.stranger.dn, '--preset', 'clinical', '--json'], { config })).code, 3)
+    t.equal(
+      (
+        await runMdm(
+          ['acl', 'grant', guid, '--to', grid.users.stranger.dn, '--preset', 'clinical', '--json'],
+          { config },
+        )
+      ).code,
+      3,
+    )
     t.equal((await grid.mdm('stranger', ['register', '--json'])).code, 4)
   })
 })

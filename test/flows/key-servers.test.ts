@@ -24,7 +24,8 @@ async function setting(t: Parameters<Parameters<typeof import('tap').test>[1]>[0
   const registered = (await grid.ok('admin', ['register', '--json'])).json.registered
   const guids: string[] = registered.map((v: { guid: string }) => v.guid)
   await grid.ok('admin', ['acl', 'grant', ...guids, '--to', grid.users.scientist.dn, '--preset', 'process'])
-  const get = (guid: string, name: string) => grid.mdm('scientist', ['get', guid, '-o', join(grid.scratch, name), '--json'])
+  const get = (guid: string, name: string) =>
+    grid.mdm('scientist', ['get', guid, '-o', join(grid.scratch, name), '--json'])
   return { grid, guids, get }
 }
 
@@ -44,7 +45,10 @@ t.test('one of three key servers may stop or die, two may not', async (t) => {
   kill(grid.keyServers[0]!.pid, 'SIGKILL')
   t.equal((await get(guid, 'killed.nii')).code, 0, 'one is dead')
   kill(grid.keyServers[1]!.pid, 'SIGSTOP')
-  for (const [which, id] of [['spooled', guid], ['cold', guids[1]!]] as const) {
+  for (const [which, id] of [
+    ['spooled', guid],
+    ['cold', guids[1]!],
+  ] as const) {
     const started = performance.now()
     const run = await get(id, `two-${which}.nii`)
     const ms = performance.now() - started
@@ -53,7 +57,13 @@ t.test('one of three key servers may stop or die, two may not', async (t) => {
     t.ok(ms < 5000, `${Math.round(ms)} ms`)
     t.notOk(existsSync(join(grid.scratch, `two-${which}.nii`)), 'no file')
   }
-  t.same((await readdir(grid.scratch)).filter((f) => f.startsWith('two') || f.endsWith('.part') || f.endsWith('.tmp')), [], 'nor a part of one')
+  t.same(
+    (await readdir(grid.scratch)).filter(
+      (f) => f.startsWith('two') || f.endsWith('.part') || f.endsWith('.tmp'),
+    ),
+    [],
+    'nor a part of one',
+  )
   kill(grid.keyServers[1]!.pid, 'SIGCONT')
 })
 
@@ -64,7 +74,8 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
   const session = await openSession(await loadConfig({ config: grid.users.scientist.config }, {}))
   const server = session.keyServers.find(({ peer }) => peer.url === bad.url)!
   const held = new Map<string, readonly Release[]>()
-  for (const guid of guids) held.set(guid, (await server.peer.call(getShares, { params: { guid: guid as Guid } })).releases)
+  for (const guid of guids)
+    held.set(guid, (await server.peer.call(getShares, { params: { guid: guid as Guid } })).releases)
   const reference = new Map<string, Buffer>()
   for (const guid of guids) {
     await grid.ok('scientist', ['get', guid, '-o', join(grid.scratch, `${guid}.ref.nii`), '--json'])
@@ -83,7 +94,17 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
       await Promise.all(
         r.map(async (x) => {
           const { privateKey } = generateKeyPairSync('ed25519')
-          const made = await createFileKey({ site: 'demo' as SiteId, guid: guids[0] as Guid, version: x.version, kid: x.kid as Kid, epoch: 1, m: 2, n: 3, servers: ids, signer: { kid: 'forged', key: privateKey } })
+          const made = await createFileKey({
+            site: 'demo' as SiteId,
+            guid: guids[0] as Guid,
+            version: x.version,
+            kid: x.kid as Kid,
+            epoch: 1,
+            m: 2,
+            n: 3,
+            servers: ids,
+            signer: { kid: 'forged', key: privateKey },
+          })
           return { ...x, manifest: made.manifest, share: made.shares[0]!.toString('base64') }
         }),
       ),
@@ -91,7 +112,17 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
       await Promise.all(
         r.map(async (x) => {
           const { privateKey } = generateKeyPairSync('ed25519')
-          const made = await createFileKey({ site: 'demo' as SiteId, guid: guids[0] as Guid, version: x.version, kid: x.kid as Kid, epoch: 1, m: 2, n: 3, servers: ids, signer: { kid: 'forged', key: privateKey } })
+          const made = await createFileKey({
+            site: 'demo' as SiteId,
+            guid: guids[0] as Guid,
+            version: x.version,
+            kid: x.kid as Kid,
+            epoch: 1,
+            m: 2,
+            n: 3,
+            servers: ids,
+            signer: { kid: 'forged', key: privateKey },
+          })
           return { ...x, share: made.shares[0]!.toString('base64') }
         }),
       ),
@@ -118,7 +149,11 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
   const path = join(grid.scratch, 'cold.nii')
   t.equal((await grid.mdm('scientist', ['get', guids[0]!, '-o', path, '--json'])).code, 0)
   t.same(await readFile(path), reference.get(guids[0]!), 'the site encrypted under the true key')
-  t.match(await audit(), new RegExp(`MDM_BAD_SHARE[^\\n]*${shown}|${shown}[^\\n]*MDM_BAD_SHARE`), 'and its audit log names the liar')
+  t.match(
+    await audit(),
+    new RegExp(`MDM_BAD_SHARE[^\\n]*${shown}|${shown}[^\\n]*MDM_BAD_SHARE`),
+    'and its audit log names the liar',
+  )
   liar.closeAllConnections()
   liar.close()
 })

@@ -8,13 +8,27 @@ import { startGrid } from '../fixtures/grid.ts'
 import { sharedData } from '../fixtures/shared-data.ts'
 
 const run = promisify(execFile)
-const SERIES = ['ct-philips-axial', 'ct-ge-3slice', 'ct-ge-tiny-even-rows', 'mr-t1-3d-isotropic', 'mr-oblique-ge', 'mr-ge-implicit-noise', 'mr-fieldmap-siemens']
+const SERIES = [
+  'ct-philips-axial',
+  'ct-ge-3slice',
+  'ct-ge-tiny-even-rows',
+  'mr-t1-3d-isotropic',
+  'mr-oblique-ge',
+  'mr-ge-implicit-noise',
+  'mr-fieldmap-siemens',
+]
 
 /** Debian's python with nibabel, which the judge of the reference data needs. */
 async function judge(): Promise<string | undefined> {
   const script = sharedData('compare.py')
-  const ready = existsSync('/usr/bin/python3') && (await run('/usr/bin/python3', ['-c', 'import nibabel, numpy']).then(() => true, () => false))
-  if (!ready && process.env.MDM_PEERS === 'required') throw new Error('MDM_PEERS=required, but python3-nibabel is not there')
+  const ready =
+    existsSync('/usr/bin/python3') &&
+    (await run('/usr/bin/python3', ['-c', 'import nibabel, numpy']).then(
+      () => true,
+      () => false,
+    ))
+  if (!ready && process.env.MDM_PEERS === 'required')
+    throw new Error('MDM_PEERS=required, but python3-nibabel is not there')
   return ready ? script : undefined
 }
 
@@ -29,7 +43,9 @@ t.test('every real series comes out of the secured path voxel by voxel right', a
   t.equal(report.registered.length, SERIES.length, 'every series is registered')
   t.same(report.refused, [], 'none is refused')
   const guids: string[] = report.registered.map((v: { guid: string }) => v.guid)
-  await grid.ok('admin', ['acl', 'grant', '--to', grid.users.scientist.dn, '--preset', 'process', '--json'], { input: guids.join('\n') })
+  await grid.ok('admin', ['acl', 'grant', '--to', grid.users.scientist.dn, '--preset', 'process', '--json'], {
+    input: guids.join('\n'),
+  })
 
   const out = join(grid.scratch, 'out')
   await mkdir(out)
@@ -47,16 +63,29 @@ t.test('every real series comes out of the secured path voxel by voxel right', a
     const verdicts = await Promise.all(
       got.files
         .filter((f: { guid: string }) => shapes.get(f.guid) === instances)
-        .map((f: { path: string }) => run('/usr/bin/python3', [compare, id, f.path]).then(({ stdout }) => stdout, () => '')),
+        .map((f: { path: string }) =>
+          run('/usr/bin/python3', [compare, id, f.path]).then(
+            ({ stdout }) => stdout,
+            () => '',
+          ),
+        ),
     )
     const right = verdicts.filter((v) => v.includes(' right: 1 volume(s)'))
     t.equal(right.length, 1, right[0]?.trim() ?? `${id} is not among the files`)
   }
 
   const { guid, sha256 } = got.files[0]
-  const row = (await grid.ok('scientist', ['ls', '--json'])).json.rows.find((r: { guid: string }) => r.guid === guid)
+  const row = (await grid.ok('scientist', ['ls', '--json'])).json.rows.find(
+    (r: { guid: string }) => r.guid === guid,
+  )
   for (const name of [guid, row.lfn, row.surl, guid]) {
-    const again = (await grid.ok('scientist', ['get', name, '-o', join(out, 'again.nii'), '--format', 'nifti', '--json'])).json
-    t.equal(again.files[0].sha256, sha256, `the same voxels by ${name === guid ? 'GUID' : name === row.lfn ? 'LFN' : 'SURL'}`)
+    const again = (
+      await grid.ok('scientist', ['get', name, '-o', join(out, 'again.nii'), '--format', 'nifti', '--json'])
+    ).json
+    t.equal(
+      again.files[0].sha256,
+      sha256,
+      `the same voxels by ${name === guid ? 'GUID' : name === row.lfn ? 'LFN' : 'SURL'}`,
+    )
   }
 })

@@ -41,7 +41,10 @@ export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string 
  *
  * @throws MDM_CONFIG when a named file is missing or malformed
  */
-export async function loadConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Promise<ClientConfig> {
+export async function loadConfig(
+  flags: ConfigFlags = {},
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ClientConfig> {
   const named = flags.config ?? env.MDM_CONFIG
   const file = resolve(named ?? defaultConfigFile(env))
   const stored = await readConfigFile(file, named !== undefined)
@@ -50,15 +53,21 @@ export async function loadConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv
   const key = flags.key ?? env.MDM_KEY
   const site = flags.site ?? env.MDM_SITE ?? stored.site
   const parsedSite = SiteId.optional().safeParse(site)
-  if (!parsedSite.success) throw new MdmError('MDM_CONFIG', 'the site name is not one: lower case letters, digits and dashes')
+  if (!parsedSite.success)
+    throw new MdmError('MDM_CONFIG', 'the site name is not one: lower case letters, digits and dashes')
   if ((certificate === undefined) !== (key === undefined)) {
     throw new MdmError('MDM_CONFIG', 'certificate and key belong together: give both, or none')
   }
   const credential =
     certificate !== undefined && key !== undefined
       ? { certificate: resolve(certificate), key: resolve(key) }
-      : stored.credential && { certificate: at(stored.credential.certificate), key: at(stored.credential.key) }
-  const sites = Object.fromEntries(Object.entries(stored.sites).map(([id, s]) => [id, { roster: at(s.roster) }]))
+      : stored.credential && {
+          certificate: at(stored.credential.certificate),
+          key: at(stored.credential.key),
+        }
+  const sites = Object.fromEntries(
+    Object.entries(stored.sites).map(([id, s]) => [id, { roster: at(s.roster) }]),
+  )
   return { file, site: parsedSite.data, credential, sites }
 }
 
@@ -72,8 +81,12 @@ export async function saveConfig(config: ClientConfig): Promise<void> {
     ...(config.site === undefined ? {} : { site: config.site }),
     ...(config.credential === undefined
       ? {}
-      : { credential: { certificate: near(config.credential.certificate), key: near(config.credential.key) } }),
-    sites: Object.fromEntries(Object.entries(config.sites).map(([id, s]) => [id, { roster: near(s.roster) }])),
+      : {
+          credential: { certificate: near(config.credential.certificate), key: near(config.credential.key) },
+        }),
+    sites: Object.fromEntries(
+      Object.entries(config.sites).map(([id, s]) => [id, { roster: near(s.roster) }]),
+    ),
   }
   await writeWhole(config.file, `${JSON.stringify(stored, null, 2)}\n`)
 }
@@ -83,13 +96,21 @@ export async function saveConfig(config: ClientConfig): Promise<void> {
  *
  * @throws MDM_ROSTER when the fingerprint is missing or another, or the roster does not follow from the one held
  */
-export async function addRoster(config: ClientConfig, jws: string, o: { fingerprint?: string }): Promise<{ config: ClientConfig; roster: TrustedRoster }> {
+export async function addRoster(
+  config: ClientConfig,
+  jws: string,
+  o: { fingerprint?: string },
+): Promise<{ config: ClientConfig; roster: TrustedRoster }> {
   const site = (await openRoster(jws)).body.site
   const held = config.sites[site] === undefined ? undefined : await trustedRoster(config, site)
   const roster = await acceptRoster(held, jws, o)
   const file = config.sites[site]?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
   await writeWhole(file, `${jws}\n`)
-  const changed = { ...config, site: config.site ?? site, sites: { ...config.sites, [site]: { roster: file } } }
+  const changed = {
+    ...config,
+    site: config.site ?? site,
+    sites: { ...config.sites, [site]: { roster: file } },
+  }
   await saveConfig(changed)
   return { config: changed, roster }
 }
@@ -103,7 +124,12 @@ export async function trustedRoster(config: ClientConfig, site?: SiteId): Promis
   const known = Object.keys(config.sites)
   const id = site ?? config.site ?? (known.length === 1 ? known[0]! : undefined)
   if (id === undefined) {
-    throw new MdmError('MDM_CONFIG', known.length === 0 ? 'no roster is accepted yet: "mdm config add ROSTER --fingerprint F"' : 'several sites are known: choose one with --site')
+    throw new MdmError(
+      'MDM_CONFIG',
+      known.length === 0
+        ? 'no roster is accepted yet: "mdm config add ROSTER --fingerprint F"'
+        : 'several sites are known: choose one with --site',
+    )
   }
   const entry = config.sites[id]
   if (entry === undefined) throw new MdmError('MDM_CONFIG', `no roster of site "${id}" is accepted`)
@@ -124,7 +150,9 @@ async function readConfigFile(file: string, required: boolean): Promise<z.infer<
   try {
     return ConfigFile.parse(JSON.parse(text))
   } catch (cause) {
-    throw new MdmError('MDM_CONFIG', 'the configuration file does not have the form docs/cli.md gives', { cause })
+    throw new MdmError('MDM_CONFIG', 'the configuration file does not have the form docs/cli.md gives', {
+      cause,
+    })
   }
 }
 

@@ -37,13 +37,16 @@ export class Timing {
 
   /** Adds a server's rows, shifted so that they begin where the request left the client. */
   adopt(rows: readonly TimingRow[], offsetMs: number): void {
-    for (const row of rows) this.rows.push({ name: row.name, startMs: row.startMs + offsetMs, endMs: row.endMs + offsetMs })
+    for (const row of rows)
+      this.rows.push({ name: row.name, startMs: row.startMs + offsetMs, endMs: row.endMs + offsetMs })
   }
 }
 
 /** Writes rows as a Server-Timing header (W3C): duration as `dur`, start as an extra parameter `start`. */
 export function formatServerTiming(rows: readonly TimingRow[]): string {
-  return rows.map((r) => `${r.name};dur=${(r.endMs - r.startMs).toFixed(3)};start=${r.startMs.toFixed(3)}`).join(', ')
+  return rows
+    .map((r) => `${r.name};dur=${(r.endMs - r.startMs).toFixed(3)};start=${r.startMs.toFixed(3)}`)
+    .join(', ')
 }
 
 /** Reads what formatServerTiming wrote; anything else is left out. */
@@ -68,8 +71,13 @@ export interface TimingLine extends TimingRow {
  * Exclusive times of leaf steps over a whole of `totalMs`: percentages sum to 100 with `overlapped` (two or more at once)
  * and `other` (none).
  */
-export function exclusiveTimes(rows: readonly TimingRow[], totalMs: number): { lines: TimingLine[]; overlappedMs: number; otherMs: number } {
-  const edges = [...new Set([0, totalMs, ...rows.flatMap((r) => [clamp(r.startMs, totalMs), clamp(r.endMs, totalMs)])])].sort((a, b) => a - b)
+export function exclusiveTimes(
+  rows: readonly TimingRow[],
+  totalMs: number,
+): { lines: TimingLine[]; overlappedMs: number; otherMs: number } {
+  const edges = [
+    ...new Set([0, totalMs, ...rows.flatMap((r) => [clamp(r.startMs, totalMs), clamp(r.endMs, totalMs)])]),
+  ].sort((a, b) => a - b)
   const exclusive = new Map<TimingRow, number>(rows.map((r) => [r, 0]))
   let overlappedMs = 0
   let otherMs = 0

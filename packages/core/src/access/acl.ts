@@ -1,6 +1,13 @@
 import { presetEntries, type Preset } from '../acl/presets.ts'
 import type { Principal } from '../acl/principal.ts'
-import { emptyChain, signStatement, verifyChain, type AclEntry, type Chain, type Change } from '../acl/statement.ts'
+import {
+  emptyChain,
+  signStatement,
+  verifyChain,
+  type AclEntry,
+  type Chain,
+  type Change,
+} from '../acl/statement.ts'
 import { MdmError } from '../errors.ts'
 import type { Peer } from '../grid/http.ts'
 import type { Guid } from '../names.ts'
@@ -33,14 +40,25 @@ export interface GrantOptions {
  * @throws MDM_PARTIAL when a server did not confirm; `details.changed` says what holds
  */
 export async function grant(session: Session, guid: Guid, o: GrantOptions): Promise<AclReport> {
-  const entries = presetEntries(o.preset, o.to, { versions: o.versions === 'all' ? 'all' : [...(o.versions ?? [])], ...(o.expires === undefined ? {} : { expires: o.expires }) })
-  return await change(session, guid, entries.map(({ object, entry }) => ({ object, change: { op: 'grant', entry } })))
+  const entries = presetEntries(o.preset, o.to, {
+    versions: o.versions === 'all' ? 'all' : [...(o.versions ?? [])],
+    ...(o.expires === undefined ? {} : { expires: o.expires }),
+  })
+  return await change(
+    session,
+    guid,
+    entries.map(({ object, entry }) => ({ object, change: { op: 'grant', entry } })),
+  )
 }
 
 /** Takes every right on one volume from a principal, on every list that names it. @throws as grant */
 export async function revoke(session: Session, guid: Guid, o: { from: Principal }): Promise<AclReport> {
   const named = (await show(session, guid)).filter((list) => list.entries.some((e) => same(e.to, o.from)))
-  return await change(session, guid, named.map(({ object }) => ({ object, change: { op: 'revoke', from: o.from } })))
+  return await change(
+    session,
+    guid,
+    named.map(({ object }) => ({ object, change: { op: 'revoke', from: o.from } })),
+  )
 }
 
 /** The access lists of one volume as its signed statements give them; verified here, not believed. @throws MDM_NOT_FOUND */
@@ -64,14 +82,18 @@ async function change(session: Session, scope: Scope, planned: readonly PlannedC
   const changed: { object: AclObject; seq: number }[] = []
   // The key list first: a server that refuses stops the grant before the file list promises anything.
   const ordered = planned.toSorted((a, b) => Number(b.object === 'key') - Number(a.object === 'key'))
-  const held = await Promise.all(ordered.map(async (p) => ({ ...p, ...(await heads(session, scope, p.object)) })))
+  const held = await Promise.all(
+    ordered.map(async (p) => ({ ...p, ...(await heads(session, scope, p.object)) })),
+  )
   for (const { object, change, chain, holders } of held) {
     const statement = await signStatement({ chain, change, credential: session.credential, now: new Date() })
     const missing: string[] = []
     await Promise.all(
       holders.map(async ({ name, peer, statements }) => {
         try {
-          await peer.call(postStatement, { body: { statement, earlier: chain.statements.slice(statements.length) } })
+          await peer.call(postStatement, {
+            body: { statement, earlier: chain.statements.slice(statements.length) },
+          })
           const back = await readChain(session, peer, scope, object)
           if (back.at(-1) !== statement) throw new MdmError('MDM_STATEMENT_FORKED')
         } catch (error) {
@@ -80,7 +102,11 @@ async function change(session: Session, scope: Scope, planned: readonly PlannedC
       }),
     )
     if (missing.length > 0) {
-      throw new MdmError('MDM_PARTIAL', `the change of "${object}" was not confirmed by ${missing.join(', ')}`, { details: { changed, object, missing } })
+      throw new MdmError(
+        'MDM_PARTIAL',
+        `the change of "${object}" was not confirmed by ${missing.join(', ')}`,
+        { details: { changed, object, missing } },
+      )
     }
     changed.push({ object, seq: chain.seq + 1 })
   }
@@ -94,23 +120,37 @@ interface Holder {
 }
 
 /** Reads one list from everyone who holds it; a server may be behind, but never tell another story. */
-async function heads(session: Session, scope: Scope, object: AclObject): Promise<{ chain: Chain; holders: Holder[] }> {
+async function heads(
+  session: Session,
+  scope: Scope,
+  object: AclObject,
+): Promise<{ chain: Chain; holders: Holder[] }> {
   const shared = object === 'key' || scope === 'site'
-  const peers = [{ name: 'the site', peer: session.site }, ...(shared ? session.keyServers.map(({ id, peer }) => ({ name: `key server ${id.slice(0, 12)}`, peer })) : [])]
+  const peers = [
+    { name: 'the site', peer: session.site },
+    ...(shared
+      ? session.keyServers.map(({ id, peer }) => ({ name: `key server ${id.slice(0, 12)}`, peer }))
+      : []),
+  ]
   const holders = await Promise.all(
     peers.map(async ({ name, peer }) => {
       try {
         return { name, peer, statements: await readChain(session, peer, scope, object) }
       } catch (error) {
         if (!(error instanceof MdmError) || error.code !== 'MDM_UNREACHABLE') throw error
-        throw new MdmError('MDM_UNREACHABLE', `${name} does not answer, so nothing was signed`, { cause: error })
+        throw new MdmError('MDM_UNREACHABLE', `${name} does not answer, so nothing was signed`, {
+          cause: error,
+        })
       }
     }),
   )
   const longest = holders.reduce((a, b) => (b.statements.length > a.statements.length ? b : a))
   for (const { name, statements } of holders) {
     if (statements.some((s, i) => s !== longest.statements[i])) {
-      throw new MdmError('MDM_STATEMENT_FORKED', `${longest.name} and ${name} hold different lists of "${object}"; nothing was signed`)
+      throw new MdmError(
+        'MDM_STATEMENT_FORKED',
+        `${longest.name} and ${name} hold different lists of "${object}"; nothing was signed`,
+      )
     }
   }
   const site = session.roster.body.site
@@ -121,8 +161,14 @@ async function heads(session: Session, scope: Scope, object: AclObject): Promise
   return { chain, holders }
 }
 
-async function readChain(session: Session, peer: Peer, scope: Scope, object: AclObject): Promise<readonly string[]> {
-  return (await peer.call(getStatements, { params: { site: session.roster.body.site, scope, object } })).statements
+async function readChain(
+  session: Session,
+  peer: Peer,
+  scope: Scope,
+  object: AclObject,
+): Promise<readonly string[]> {
+  return (await peer.call(getStatements, { params: { site: session.roster.body.site, scope, object } }))
+    .statements
 }
 
 function same(a: Principal, b: Principal): boolean {

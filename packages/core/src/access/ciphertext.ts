@@ -20,12 +20,20 @@ export interface Ciphertext {
 }
 
 /** The container at the site, by ranges of one preparation. */
-export function siteCiphertext(session: Session, name: VolumeName, o: { signal?: AbortSignal | undefined; timing?: Timing | undefined }): Ciphertext {
+export function siteCiphertext(
+  session: Session,
+  name: VolumeName,
+  o: { signal?: AbortSignal | undefined; timing?: Timing | undefined },
+): Ciphertext {
   let exact = name
   return {
     letIn: true,
     async head() {
-      const raw = await getRaw(session, exact, { range: { start: 0, end: HEAD_BYTES }, signal: o.signal, timing: o.timing })
+      const raw = await getRaw(session, exact, {
+        range: { start: 0, end: HEAD_BYTES },
+        signal: o.signal,
+        timing: o.timing,
+      })
       if ('guid' in exact && (exact.guid !== raw.guid || (exact.version ?? raw.version) !== raw.version)) {
         throw new MdmError('MDM_INTEGRITY', `the site answered ${formatVolumeName(name)} with another volume`)
       }
@@ -45,7 +53,8 @@ export function siteCiphertext(session: Session, name: VolumeName, o: { signal?:
 
 /** A container on disk. */
 export function fileCiphertext(handle: FileHandle): Ciphertext {
-  const read = (start: number, end: number) => handle.createReadStream({ start, end: end - 1, autoClose: false }) as AsyncIterable<Buffer>
+  const read = (start: number, end: number) =>
+    handle.createReadStream({ start, end: end - 1, autoClose: false }) as AsyncIterable<Buffer>
   return {
     letIn: false,
     head: async () => ({ bytes: await collect(read(0, HEAD_BYTES)), expected: {} }),

@@ -1,7 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { frameSpan, FRAME_BYTES } from '../crypto/container/profile.ts'
-import { openContainer, parseContainerHeader, type ContainerHeader, type ContainerOpener } from '../crypto/container/reader.ts'
+import {
+  openContainer,
+  parseContainerHeader,
+  type ContainerHeader,
+  type ContainerOpener,
+} from '../crypto/container/reader.ts'
 import { MdmError } from '../errors.ts'
 import type { GatheredKey, KeyServerFault } from '../grid/key-servers.ts'
 import type { Guid, Kid, VolumeName } from '../names.ts'
@@ -42,8 +47,17 @@ export interface OpenVolume {
  *
  * @throws MDM_NOT_FOUND | MDM_DENIED | MDM_BELOW_THRESHOLD | MDM_COMMITMENT | MDM_CONTAINER | MDM_SOURCE_*
  */
-export async function openVolume(session: Session, name: VolumeName, o: OpenOptions = {}): Promise<OpenVolume> {
-  return await openCiphertext(session, siteCiphertext(session, name, o), 'guid' in name ? name.guid : undefined, o)
+export async function openVolume(
+  session: Session,
+  name: VolumeName,
+  o: OpenOptions = {},
+): Promise<OpenVolume> {
+  return await openCiphertext(
+    session,
+    siteCiphertext(session, name, o),
+    'guid' in name ? name.guid : undefined,
+    o,
+  )
 }
 
 /** Opens a container on disk, such as `mdm get --level raw` left or a backup holds; only key servers are asked. */
@@ -54,7 +68,12 @@ export async function decryptFile(session: Session, file: string, o: OpenOptions
   return await openCiphertext(session, fileCiphertext(handle), undefined, o)
 }
 
-async function openCiphertext(session: Session, source: Ciphertext, guid: Guid | undefined, o: OpenOptions): Promise<OpenVolume> {
+async function openCiphertext(
+  session: Session,
+  source: Ciphertext,
+  guid: Guid | undefined,
+  o: OpenOptions,
+): Promise<OpenVolume> {
   const abort = new AbortController()
   const signal = o.signal === undefined ? abort.signal : AbortSignal.any([o.signal, abort.signal])
   const kid = Promise.withResolvers<Kid>()
@@ -66,7 +85,9 @@ async function openCiphertext(session: Session, source: Ciphertext, guid: Guid |
     const head = await source.head()
     const header = headerOf(head.bytes, head.expected)
     kid.resolve(header.context.kid)
-    const key = await (early ?? fetchFileKey(session, header.context.guid, kid.promise, { ...o, signal })).catch((error: unknown) => {
+    const key = await (
+      early ?? fetchFileKey(session, header.context.guid, kid.promise, { ...o, signal })
+    ).catch((error: unknown) => {
       throw source.letIn ? deniedKey(error) : error
     })
     return new Reader(source, header, key, head)
@@ -100,16 +121,23 @@ class Reader implements OpenVolume {
   #header: ContainerHeader
   #opener: ContainerOpener
 
-  constructor(source: Ciphertext, header: ContainerHeader, key: GatheredKey, head: { bytes: Buffer; latest?: number }) {
+  constructor(
+    source: Ciphertext,
+    header: ContainerHeader,
+    key: GatheredKey,
+    head: { bytes: Buffer; latest?: number },
+  ) {
     const { guid, version, kid, plaintextBytes } = header.context
-    if (key.manifest.version !== version) throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
+    if (key.manifest.version !== version)
+      throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
     this.#source = source
     this.#fileKey = key.fileKey
     this.#header = header
     this.#opener = openContainer(header, key.fileKey, { guid, version, kid })
     const { start, end } = frameSpan(header.headerBytes, plaintextBytes, 1)
     const known = parseNrrdHeader(this.#opener.openFrame(1, head.bytes.subarray(start, end)))
-    if (known === undefined) throw new MdmError('MDM_CONTAINER', 'the volume header does not fit the first frame')
+    if (known === undefined)
+      throw new MdmError('MDM_CONTAINER', 'the volume header does not fit the first frame')
     this.guid = guid
     this.version = version
     if (head.latest !== undefined) this.latest = head.latest
@@ -131,7 +159,8 @@ class Reader implements OpenVolume {
   }
 
   stream(o: { slices?: readonly [number, number] } = {}): AsyncIterable<Buffer> {
-    const { start, end } = o.slices === undefined ? { start: 0, end: this.plaintextBytes } : this.#slices(o.slices)
+    const { start, end } =
+      o.slices === undefined ? { start: 0, end: this.plaintextBytes } : this.#slices(o.slices)
     return this.#range(start, end)
   }
 
@@ -144,11 +173,20 @@ class Reader implements OpenVolume {
     if (!Number.isInteger(a) || !Number.isInteger(b) || a < 0 || b < a || b >= this.volume.slices) {
       throw new MdmError('MDM_RANGE', `slices ${a}-${b} are not in 0-${this.volume.slices - 1}`)
     }
-    return { start: sliceSpan(this.volume, this.headerBytes, a).start, end: sliceSpan(this.volume, this.headerBytes, b).end }
+    return {
+      start: sliceSpan(this.volume, this.headerBytes, a).start,
+      end: sliceSpan(this.volume, this.headerBytes, b).end,
+    }
   }
 
   async *#range(start: number, end: number): AsyncGenerator<Buffer> {
-    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end > this.plaintextBytes) {
+    if (
+      !Number.isSafeInteger(start) ||
+      !Number.isSafeInteger(end) ||
+      start < 0 ||
+      end < start ||
+      end > this.plaintextBytes
+    ) {
       throw new MdmError('MDM_RANGE', `bytes ${start}-${end} are not in 0-${this.plaintextBytes}`)
     }
     if (start === end) return
@@ -177,7 +215,8 @@ class Reader implements OpenVolume {
         index++
       }
     }
-    if (index <= last || rest.length > 0) throw new MdmError('MDM_CONTAINER', 'the container ends before its last frame')
+    if (index <= last || rest.length > 0)
+      throw new MdmError('MDM_CONTAINER', 'the container ends before its last frame')
   }
 
   /** A container that was sealed anew meanwhile is another one: its header is read and checked again, once. */
@@ -193,7 +232,11 @@ class Reader implements OpenVolume {
   async #reopen(): Promise<void> {
     const head = await this.#source.head()
     const header = headerOf(head.bytes, this)
-    const opener = openContainer(header, this.#fileKey, { guid: this.guid, version: this.version, kid: this.#header.context.kid })
+    const opener = openContainer(header, this.#fileKey, {
+      guid: this.guid,
+      version: this.version,
+      kid: this.#header.context.kid,
+    })
     this.#opener.wipe()
     this.#header = header
     this.#opener = opener
@@ -203,4 +246,3 @@ class Reader implements OpenVolume {
     return frameSpan(this.#header.headerBytes, this.plaintextBytes, index)
   }
 }
-

@@ -18,7 +18,12 @@ export interface KeyOptions {
  *
  * @throws MDM_DENIED | MDM_BELOW_THRESHOLD | MDM_COMMITMENT
  */
-export async function fetchFileKey(session: Session, guid: Guid, kid: Kid | Promise<Kid>, o: KeyOptions): Promise<GatheredKey> {
+export async function fetchFileKey(
+  session: Session,
+  guid: Guid,
+  kid: Kid | Promise<Kid>,
+  o: KeyOptions,
+): Promise<GatheredKey> {
   const end = o.timing?.start('client-retrieve-key')
   try {
     return await gatherOrRefresh(session, guid, kid, o)
@@ -30,10 +35,19 @@ export async function fetchFileKey(session: Session, guid: Guid, kid: Kid | Prom
 /** "No key server knows it" said to one whom the site let in: the right to the key is missing. */
 export function deniedKey(error: unknown): unknown {
   if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') return error
-  return new MdmError('MDM_DENIED', 'you may fetch this volume but not open it: ask for the preset "process"', { details: { preset: 'process' } })
+  return new MdmError(
+    'MDM_DENIED',
+    'you may fetch this volume but not open it: ask for the preset "process"',
+    { details: { preset: 'process' } },
+  )
 }
 
-async function gatherOrRefresh(session: Session, guid: Guid, kid: Kid | Promise<Kid>, o: KeyOptions): Promise<GatheredKey> {
+async function gatherOrRefresh(
+  session: Session,
+  guid: Guid,
+  kid: Kid | Promise<Kid>,
+  o: KeyOptions,
+): Promise<GatheredKey> {
   let renewed = false
   const attempt = () =>
     gatherFileKey({

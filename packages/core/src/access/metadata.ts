@@ -1,14 +1,26 @@
 import type { z } from 'zod'
 import { MdmError } from '../errors.ts'
 import { formatVolumeName, type Guid, type VolumeName } from '../names.ts'
-import { getMetadata, getVolume, listVolumes, postQuery, postRegister, RegisterEvent, type VolumeRow } from '../wire/site.ts'
+import {
+  getMetadata,
+  getVolume,
+  listVolumes,
+  postQuery,
+  postRegister,
+  RegisterEvent,
+  type VolumeRow,
+} from '../wire/site.ts'
 import type { Session } from './session.ts'
 
 export type QueryReply = z.infer<NonNullable<typeof postQuery.reply>>
 export type MetadataReply = z.infer<NonNullable<typeof getMetadata.reply>>
 
 /** Level 3 (paper 4.3): volumes by their metadata, such as `modality=MR and rows>=256`. @throws MDM_QUERY */
-export async function query(session: Session, expr: string, o: { limit?: number; signal?: AbortSignal } = {}): Promise<QueryReply> {
+export async function query(
+  session: Session,
+  expr: string,
+  o: { limit?: number; signal?: AbortSignal } = {},
+): Promise<QueryReply> {
   const body = { expr, ...(o.limit === undefined ? {} : { limit: o.limit }) }
   return await session.site.call(postQuery, { body }, { signal: o.signal })
 }
@@ -34,8 +46,15 @@ export async function* list(session: Session): AsyncGenerator<VolumeRow> {
 }
 
 /** Asks the site to register what its sources hold; yields its events, the last one being `done` or `error`. @throws MDM_DENIED */
-export async function* register(session: Session, o: { source?: string; signal?: AbortSignal } = {}): AsyncGenerator<RegisterEvent> {
-  const reply = await session.site.stream(postRegister, { body: o.source === undefined ? {} : { source: o.source } }, { signal: o.signal })
+export async function* register(
+  session: Session,
+  o: { source?: string; signal?: AbortSignal } = {},
+): AsyncGenerator<RegisterEvent> {
+  const reply = await session.site.stream(
+    postRegister,
+    { body: o.source === undefined ? {} : { source: o.source } },
+    { signal: o.signal },
+  )
   let rest = ''
   for await (const chunk of reply.body) {
     const lines = (rest + chunk.toString('utf8')).split('\n')
@@ -49,6 +68,8 @@ function parseEvent(line: string): RegisterEvent {
   try {
     return RegisterEvent.parse(JSON.parse(line))
   } catch (cause) {
-    throw new MdmError('MDM_BAD_REQUEST', 'the site sent a registration event we do not understand', { cause })
+    throw new MdmError('MDM_BAD_REQUEST', 'the site sent a registration event we do not understand', {
+      cause,
+    })
   }
 }

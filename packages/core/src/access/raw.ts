@@ -35,32 +35,61 @@ export interface RawOptions {
  */
 export async function getRaw(session: Session, name: VolumeName, o: RawOptions = {}): Promise<RawContainer> {
   const headers: Record<string, string> = {}
-  if (o.range !== undefined) headers.range = `bytes=${o.range.start}-${o.range.end === undefined ? '' : o.range.end - 1}`
+  if (o.range !== undefined)
+    headers.range = `bytes=${o.range.start}-${o.range.end === undefined ? '' : o.range.end - 1}`
   if (o.ifRange !== undefined) headers['if-range'] = `"${o.ifRange}"`
   const sentMs = o.timing?.now() ?? 0
-  const reply = await session.site.stream(getContent, { params: { name: formatVolumeName(name) } }, { headers, signal: o.signal })
+  const reply = await session.site.stream(
+    getContent,
+    { params: { name: formatVolumeName(name) } },
+    { headers, signal: o.signal },
+  )
   o.timing?.adopt(parseServerTiming(reply.headers['server-timing'] ?? ''), sentMs)
   const facts = readHeaders(reply.headers, reply.status)
   return { ...facts, body: whole(session, facts, reply.body, o) }
 }
 
-function readHeaders(headers: Readonly<Record<string, string>>, status: number): Omit<RawContainer, 'body'> & { end: number } {
+function readHeaders(
+  headers: Readonly<Record<string, string>>,
+  status: number,
+): Omit<RawContainer, 'body'> & { end: number } {
   const guid = Guid.safeParse(headers['mdm-guid'])
   const kid = Kid.safeParse(headers['mdm-kid'])
   const etag = /^"([A-Za-z0-9_-]{43})"$/.exec(headers.etag ?? '')?.[1]
   const version = Number(headers['mdm-version'])
   const length = Number(headers['content-length'])
   const range = /^bytes ([0-9]+)-([0-9]+)\/([0-9]+)$/.exec(headers['content-range'] ?? '')
-  if (!guid.success || !kid.success || etag === undefined || !Number.isSafeInteger(version) || !Number.isSafeInteger(length) || (status === 206) !== (range !== null)) {
+  if (
+    !guid.success ||
+    !kid.success ||
+    etag === undefined ||
+    !Number.isSafeInteger(version) ||
+    !Number.isSafeInteger(length) ||
+    (status === 206) !== (range !== null)
+  ) {
     throw new MdmError('MDM_BAD_REQUEST', 'the site sent a container without the headers its contract names')
   }
   const start = range === null ? 0 : Number(range[1])
   const latest = headers['mdm-latest'] === undefined ? {} : { latest: Number(headers['mdm-latest']) }
-  return { guid: guid.data, kid: kid.data, etag, version, ...latest, start, end: start + length, bytes: range === null ? length : Number(range[3]) }
+  return {
+    guid: guid.data,
+    kid: kid.data,
+    etag,
+    version,
+    ...latest,
+    start,
+    end: start + length,
+    bytes: range === null ? length : Number(range[3]),
+  }
 }
 
 /** The body, or the reason the preparation failed: a short body is never taken for a network fault without asking. */
-async function* whole(session: Session, facts: { guid: Guid; etag: string; start: number; end: number }, body: AsyncIterable<Buffer>, o: RawOptions): AsyncGenerator<Buffer> {
+async function* whole(
+  session: Session,
+  facts: { guid: Guid; etag: string; start: number; end: number },
+  body: AsyncIterable<Buffer>,
+  o: RawOptions,
+): AsyncGenerator<Buffer> {
   let received = facts.start
   let failure: unknown
   try {
@@ -73,7 +102,9 @@ async function* whole(session: Session, facts: { guid: Guid; etag: string; start
   }
   if (received === facts.end && failure === undefined) return
   o.signal?.throwIfAborted()
-  const state = await session.site.call(getPreparation, { params: { guid: facts.guid, etag: facts.etag } }, { signal: o.signal }).catch(() => undefined)
+  const state = await session.site
+    .call(getPreparation, { params: { guid: facts.guid, etag: facts.etag } }, { signal: o.signal })
+    .catch(() => undefined)
   if (state?.state === 'FAILED' && isErrorCode(state.code)) {
     throw new MdmError(state.code, state.message, { cause: failure })
   }

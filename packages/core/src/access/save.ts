@@ -39,7 +39,11 @@ export interface SavedFile {
  *
  * @throws what getRaw and openVolume throw; nothing is left under `path` then
  */
-export async function saveVolume(session: Session, name: VolumeName, o: SaveOptions & { path: string }): Promise<SavedFile> {
+export async function saveVolume(
+  session: Session,
+  name: VolumeName,
+  o: SaveOptions & { path: string },
+): Promise<SavedFile> {
   if (o.slices !== undefined) return await saveSlices(session, name, o)
   const part = `${o.path}.part`
   // Two gets to one name each keep their own file: the older one's .part loses its name, not its content.
@@ -57,7 +61,12 @@ export async function saveVolume(session: Session, name: VolumeName, o: SaveOpti
 }
 
 /** Writes a volume to a stream, each frame as soon as it is verified; an error means that the end is missing. */
-export async function writeVolume(session: Session, name: VolumeName, out: Writable, o: SaveOptions): Promise<SavedFile> {
+export async function writeVolume(
+  session: Session,
+  name: VolumeName,
+  out: Writable,
+  o: SaveOptions,
+): Promise<SavedFile> {
   const hash = createHash('sha256')
   let bytes = 0
   const write = async (chunk: Buffer) => {
@@ -65,11 +74,21 @@ export async function writeVolume(session: Session, name: VolumeName, out: Writa
     bytes += chunk.length
     if (!out.write(chunk)) await drained(out)
   }
-  const done = (raw: { guid: Guid; version: number; latest?: number }) => ({ ...nameOf(raw), path: '-', bytes, sha256: hash.digest('hex'), resumedFrom: 0 })
+  const done = (raw: { guid: Guid; version: number; latest?: number }) => ({
+    ...nameOf(raw),
+    path: '-',
+    bytes,
+    sha256: hash.digest('hex'),
+    resumedFrom: 0,
+  })
   if (o.level === 'raw') return done((await fetchContainer(session, name, o, write)).raw)
   const volume = o.slices === undefined ? undefined : await openVolume(session, name, o)
   if (volume !== undefined) {
-    for await (const chunk of convert(o.format, volume.stream(sliced(o)), { volume: volume.volume, ...sliced(o) })) await write(chunk)
+    for await (const chunk of convert(o.format, volume.stream(sliced(o)), {
+      volume: volume.volume,
+      ...sliced(o),
+    }))
+      await write(chunk)
     await volume.close()
     return done(volume)
   }
@@ -84,7 +103,12 @@ interface Fetched {
 }
 
 /** Fetches a whole container into `sink`; at level decrypt every frame is verified on the way. */
-async function fetchContainer(session: Session, name: VolumeName, o: SaveOptions, sink: (chunk: Buffer) => Promise<unknown>): Promise<Fetched> {
+async function fetchContainer(
+  session: Session,
+  name: VolumeName,
+  o: SaveOptions,
+  sink: (chunk: Buffer) => Promise<unknown>,
+): Promise<Fetched> {
   if (o.level === 'decrypt') {
     const opened = await requestContainer(session, name, o, sink)
     for await (const _ of opened.plaintext) continue
@@ -104,14 +128,24 @@ async function fetchContainer(session: Session, name: VolumeName, o: SaveOptions
     o.onProgress?.((done += chunk.length), raw.bytes)
   }
   end?.()
-  if (header === undefined || header.length !== done || header.etag !== raw.etag || header.context.guid !== raw.guid) {
+  if (
+    header === undefined ||
+    header.length !== done ||
+    header.etag !== raw.etag ||
+    header.context.guid !== raw.guid
+  ) {
     throw new MdmError('MDM_CONTAINER', 'what the site sent is not the whole container it announced')
   }
   return { raw }
 }
 
 /** Asks site and key servers at once and returns the verified plaintext as it arrives. */
-async function requestContainer(session: Session, name: VolumeName, o: SaveOptions, sink?: (chunk: Buffer) => Promise<unknown>) {
+async function requestContainer(
+  session: Session,
+  name: VolumeName,
+  o: SaveOptions,
+  sink?: (chunk: Buffer) => Promise<unknown>,
+) {
   const abort = new AbortController()
   const signal = o.signal === undefined ? abort.signal : AbortSignal.any([o.signal, abort.signal])
   const kid = Promise.withResolvers<Kid>()
@@ -138,7 +172,8 @@ async function requestContainer(session: Session, name: VolumeName, o: SaveOptio
     gathered = await (early ?? fetchKey(raw.guid)).catch((error: unknown) => {
       throw deniedKey(error)
     })
-    if (gathered.manifest.version !== raw.version) throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
+    if (gathered.manifest.version !== raw.version)
+      throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
     const version = gathered.manifest.version
     return { fileKey: gathered.fileKey, expected: { guid: raw.guid, version, kid: raw.kid } }
   }
@@ -154,7 +189,11 @@ async function requestContainer(session: Session, name: VolumeName, o: SaveOptio
   return { raw, plaintext, key: () => gathered! }
 }
 
-async function* tee(raw: RawContainer, o: SaveOptions, sink?: (chunk: Buffer) => Promise<unknown>): AsyncGenerator<Buffer> {
+async function* tee(
+  raw: RawContainer,
+  o: SaveOptions,
+  sink?: (chunk: Buffer) => Promise<unknown>,
+): AsyncGenerator<Buffer> {
   let done = 0
   for await (const chunk of raw.body) {
     await sink?.(chunk)
@@ -163,28 +202,51 @@ async function* tee(raw: RawContainer, o: SaveOptions, sink?: (chunk: Buffer) =>
   }
 }
 
-async function saveSlices(session: Session, name: VolumeName, o: SaveOptions & { path: string }): Promise<SavedFile> {
+async function saveSlices(
+  session: Session,
+  name: VolumeName,
+  o: SaveOptions & { path: string },
+): Promise<SavedFile> {
   if (o.level === 'raw') throw new MdmError('MDM_USAGE', 'a raw container has no slices: use --level decrypt')
   const volume = await openVolume(session, name, o)
   try {
-    const done = await writeFileWhole(o.path, convert(o.format, volume.stream(sliced(o)), { volume: volume.volume, ...sliced(o) }))
+    const done = await writeFileWhole(
+      o.path,
+      convert(o.format, volume.stream(sliced(o)), { volume: volume.volume, ...sliced(o) }),
+    )
     return { ...nameOf(volume), path: o.path, ...done, resumedFrom: 0 }
   } finally {
     await volume.close()
   }
 }
 
-async function decryptInto(container: FileHandle, key: GatheredKey, o: SaveOptions & { path: string }): Promise<{ bytes: number; sha256: string }> {
+async function decryptInto(
+  container: FileHandle,
+  key: GatheredKey,
+  o: SaveOptions & { path: string },
+): Promise<{ bytes: number; sha256: string }> {
   const ciphertext = container.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 })
   const { guid, version, kid } = key.manifest
-  const plaintext = decryptContainer(ciphertext, async () => ({ fileKey: key.fileKey, expected: { guid, version, kid } }))
+  const plaintext = decryptContainer(ciphertext, async () => ({
+    fileKey: key.fileKey,
+    expected: { guid, version, kid },
+  }))
   return await writeFileWhole(o.path, convert(o.format, plaintext))
 }
 
-async function keep(container: FileHandle, part: string, path: string): Promise<{ bytes: number; sha256: string }> {
+async function keep(
+  container: FileHandle,
+  part: string,
+  path: string,
+): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const chunk of container.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 })) bytes += update(hash, chunk as Buffer)
+  for await (const chunk of container.createReadStream({
+    start: 0,
+    autoClose: false,
+    highWaterMark: 1 << 20,
+  }))
+    bytes += update(hash, chunk as Buffer)
   await container.sync()
   await rename(part, path)
   await syncFolder(path)
@@ -192,7 +254,10 @@ async function keep(container: FileHandle, part: string, path: string): Promise<
 }
 
 /** A file that appears whole or not at all: random name beside it, fsync, rename, fsync of the folder. */
-async function writeFileWhole(path: string, content: AsyncIterable<Buffer>): Promise<{ bytes: number; sha256: string }> {
+async function writeFileWhole(
+  path: string,
+  content: AsyncIterable<Buffer>,
+): Promise<{ bytes: number; sha256: string }> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   const file = await open(temporary, 'wx', 0o600)
   const hash = createHash('sha256')
@@ -232,16 +297,24 @@ async function drained(out: Writable): Promise<void> {
   const gone = new AbortController()
   await Promise.race([
     new Promise<void>((resolve) => out.once('drain', resolve)),
-    finished(out, { readable: false, signal: gone.signal }).then(() => {}, () => {}),
+    finished(out, { readable: false, signal: gone.signal }).then(
+      () => {},
+      () => {},
+    ),
   ])
   gone.abort()
-  if (out.destroyed || out.errored !== null) throw new MdmError('MDM_UNREACHABLE', 'the reader of the output went away')
+  if (out.destroyed || out.errored !== null)
+    throw new MdmError('MDM_UNREACHABLE', 'the reader of the output went away')
 }
 
 function sliced(o: SaveOptions): { slices?: readonly [number, number] } {
   return o.slices === undefined ? {} : { slices: o.slices }
 }
 
-function nameOf(v: { guid: Guid; version: number; latest?: number }): { guid: Guid; version: number; latest?: number } {
+function nameOf(v: { guid: Guid; version: number; latest?: number }): {
+  guid: Guid
+  version: number
+  latest?: number
+} {
   return { guid: v.guid, version: v.version, ...(v.latest === undefined ? {} : { latest: v.latest }) }
 }

@@ -52,7 +52,9 @@ class OpenSession implements Session {
   async refresh(): Promise<boolean> {
     const { site, seq } = this.roster.body
     for (const peer of [this.site, ...this.keyServers.map((k) => k.peer)]) {
-      const later = await peer.call(getRosters, { params: { site }, query: { since: seq + 1 } }).catch(() => undefined)
+      const later = await peer
+        .call(getRosters, { params: { site }, query: { since: seq + 1 } })
+        .catch(() => undefined)
       if (later === undefined || later.rosters.length === 0) continue
       let config = this.config
       let roster = this.roster
@@ -75,7 +77,10 @@ function sitePeer(roster: TrustedRoster, credential: Credential): Peer {
 }
 
 /** The key servers of a roster as peers; also what the site uses, with its own credential. */
-export function keyServerPeers(roster: TrustedRoster, credential: { certificate: string; key: string }): KeyServerPeer[] {
+export function keyServerPeers(
+  roster: TrustedRoster,
+  credential: { certificate: string; key: string },
+): KeyServerPeer[] {
   return roster.body.keyServers.map(({ id, url, tls }) => ({
     id,
     peer: new Peer({ url, pins: tls.map((t) => spkiDigest(Buffer.from(t.spki, 'base64'))), credential }),

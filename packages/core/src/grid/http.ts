@@ -66,7 +66,10 @@ export class Peer {
     if (response.statusCode >= 400) throw problemOf(response.statusCode, text)
     const reply = contract.reply?.safeParse(parseJson(text))
     if (reply === undefined || !reply.success) {
-      throw new MdmError('MDM_BAD_REQUEST', `the reply to ${contract.method} ${contract.path} breaks its contract`)
+      throw new MdmError(
+        'MDM_BAD_REQUEST',
+        `the reply to ${contract.method} ${contract.path} breaks its contract`,
+      )
     }
     return reply.data
   }
@@ -81,7 +84,11 @@ export class Peer {
     if (response.statusCode >= 400) {
       throw problemOf(response.statusCode, await readText(response.body, MAX_REPLY_BYTES, o.signal))
     }
-    return { status: response.statusCode, headers: flatten(response.headers), body: bytesOf(response.body, o.signal) }
+    return {
+      status: response.statusCode,
+      headers: flatten(response.headers),
+      body: bytesOf(response.body, o.signal),
+    }
   }
 
   /** Ends every connection; calls under way fail. */
@@ -130,7 +137,11 @@ function pinned(options: PeerOptions): buildConnector.connector {
       const spki = certificate?.publicKey.export({ type: 'spki', format: 'der' })
       const digest = spki === undefined ? '' : createHash('sha256').update(spki).digest('hex')
       const now = Date.now()
-      if (!pins.has(digest) || Date.parse(certificate!.validTo) < now || Date.parse(certificate!.validFrom) > now + 300_000) {
+      if (
+        !pins.has(digest) ||
+        Date.parse(certificate!.validTo) < now ||
+        Date.parse(certificate!.validFrom) > now + 300_000
+      ) {
         socket.destroy()
         return callback(new MdmError('MDM_PEER'), null)
       }
@@ -141,11 +152,18 @@ function pinned(options: PeerOptions): buildConnector.connector {
 function pathOf(path: string, params: unknown, query: unknown): string {
   const values = (params ?? {}) as Record<string, unknown>
   const filled = path.replace(/:([a-z]+)/gi, (_, name: string) => encodeURIComponent(String(values[name])))
-  const pairs = Object.entries((query ?? {}) as Record<string, unknown>).filter(([, value]) => value !== undefined)
-  return pairs.length === 0 ? filled : `${filled}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}`
+  const pairs = Object.entries((query ?? {}) as Record<string, unknown>).filter(
+    ([, value]) => value !== undefined,
+  )
+  return pairs.length === 0
+    ? filled
+    : `${filled}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}`
 }
 
-async function* bytesOf(body: AsyncIterable<unknown>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+async function* bytesOf(
+  body: AsyncIterable<unknown>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of body) yield chunk as Buffer
   } catch (error) {
@@ -153,7 +171,11 @@ async function* bytesOf(body: AsyncIterable<unknown>, signal: AbortSignal | unde
   }
 }
 
-async function readText(body: AsyncIterable<unknown>, limit: number, signal: AbortSignal | undefined): Promise<string> {
+async function readText(
+  body: AsyncIterable<unknown>,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of bytesOf(body, signal)) {
@@ -169,7 +191,9 @@ function problemOf(status: number, text: string): MdmError {
   const problem = Problem.safeParse(parseJson(text))
   if (problem.success && isErrorCode(problem.data.code)) {
     const { code, title, requestId, details } = problem.data
-    return new MdmError(code, title, { details: { ...details, ...(requestId === undefined ? {} : { requestId }) } })
+    return new MdmError(code, title, {
+      details: { ...details, ...(requestId === undefined ? {} : { requestId }) },
+    })
   }
   return new MdmError('MDM_UNREACHABLE', `the server answered with status ${status} and no reason`)
 }
@@ -190,6 +214,8 @@ function parseJson(text: string): unknown {
 
 function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).flatMap(([k, v]) => (v === undefined ? [] : [[k.toLowerCase(), Array.isArray(v) ? v.join(', ') : v]])),
+    Object.entries(headers).flatMap(([k, v]) =>
+      v === undefined ? [] : [[k.toLowerCase(), Array.isArray(v) ? v.join(', ') : v]],
+    ),
   )
 }

@@ -12,7 +12,13 @@ const ANSWER_TIMEOUT_MS = 3_500
 /** 100 releases at the most; a server that sends more is lying or broken. */
 const MAX_REPLY_BYTES = 1024 * 1024
 
-const LIES = new Set<ErrorCode>(['MDM_BAD_SHARE', 'MDM_MANIFEST', 'MDM_COMMITMENT', 'MDM_BAD_REQUEST', 'MDM_PEER'])
+const LIES = new Set<ErrorCode>([
+  'MDM_BAD_SHARE',
+  'MDM_MANIFEST',
+  'MDM_COMMITMENT',
+  'MDM_BAD_REQUEST',
+  'MDM_PEER',
+])
 
 export interface KeyServerPeer {
   readonly id: KeyServerId
@@ -56,7 +62,10 @@ export interface GatherOptions {
  */
 export async function gatherFileKey(o: GatherOptions): Promise<GatheredKey> {
   const silence = new AbortController()
-  const timer = setTimeout(() => silence.abort(new MdmError('MDM_UNREACHABLE')), o.timeoutMs ?? ANSWER_TIMEOUT_MS)
+  const timer = setTimeout(
+    () => silence.abort(new MdmError('MDM_UNREACHABLE')),
+    o.timeoutMs ?? ANSWER_TIMEOUT_MS,
+  )
   timer.unref()
   const signal = o.signal === undefined ? silence.signal : AbortSignal.any([o.signal, silence.signal])
   const tally = new Tally(o)
@@ -68,7 +77,11 @@ export async function gatherFileKey(o: GatherOptions): Promise<GatheredKey> {
     kid.catch(reject)
     const answers = o.servers.map(async ({ id, peer }) => {
       try {
-        const { releases } = await peer.call(getShares, { params: { guid: o.guid } }, { signal, maxReplyBytes: MAX_REPLY_BYTES })
+        const { releases } = await peer.call(
+          getShares,
+          { params: { guid: o.guid } },
+          { signal, maxReplyBytes: MAX_REPLY_BYTES },
+        )
         tally.add(id, await firstGood(releases, id, await kid, o))
       } catch (error) {
         tally.miss(id, error instanceof MdmError ? error.code : 'MDM_INTERNAL')
@@ -95,7 +108,10 @@ interface Good {
 class Tally {
   readonly #o: GatherOptions
   readonly #faults: KeyServerFault[] = []
-  readonly #groups = new Map<string, { manifest: KeyManifest; shares: { server: KeyServerId; share: Buffer }[] }>()
+  readonly #groups = new Map<
+    string,
+    { manifest: KeyManifest; shares: { server: KeyServerId; share: Buffer }[] }
+  >()
   #winner: string | undefined
 
   constructor(o: GatherOptions) {
@@ -137,7 +153,8 @@ class Tally {
     const m = [...this.#groups.values()][0]?.manifest.m ?? this.#o.threshold
     const unknown = this.#faults.filter((f) => f.code === 'MDM_NOT_FOUND').length
     if (unknown > n - m) return new MdmError('MDM_NOT_FOUND', 'no key server has this key for you')
-    if (this.#faults.length <= n - m) return this.#faults.length + this.#shares() < n ? undefined : this.#short(n, m)
+    if (this.#faults.length <= n - m)
+      return this.#faults.length + this.#shares() < n ? undefined : this.#short(n, m)
     return this.#short(n, m)
   }
 
@@ -157,7 +174,12 @@ class Tally {
   }
 }
 
-async function firstGood(releases: readonly Release[], server: KeyServerId, kid: Kid, o: GatherOptions): Promise<Good> {
+async function firstGood(
+  releases: readonly Release[],
+  server: KeyServerId,
+  kid: Kid,
+  o: GatherOptions,
+): Promise<Good> {
   let failure: unknown = new MdmError('MDM_NOT_FOUND')
   const candidates = releases.filter((r) => r.kid === kid)
   // The newest epoch first: a server between two re-splits holds both.

@@ -14,7 +14,16 @@ export type Scope = z.infer<typeof Scope>
 
 /** The thing whose access list a chain is: paper 5.1 keeps file, key and each metadata table apart. */
 export const AclObject = z.union([
-  z.enum(['file', 'key', 'metadata:patient', 'metadata:image', 'metadata:medical', 'metadata:dicom', 'metadata:protocol', 'ban']),
+  z.enum([
+    'file',
+    'key',
+    'metadata:patient',
+    'metadata:image',
+    'metadata:medical',
+    'metadata:dicom',
+    'metadata:protocol',
+    'ban',
+  ]),
   z.templateLiteral(['group:', z.string().regex(/^[a-z0-9-]{1,32}$/)]),
 ])
 export type AclObject = z.infer<typeof AclObject>

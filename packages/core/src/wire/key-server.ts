@@ -7,7 +7,13 @@ import { contract } from './contract.ts'
 export const ShareText = z.base64().length(168)
 
 /** One share a key server releases, with the manifest it was stored under. */
-export const Release = z.object({ kid: Kid, version: Version, epoch: z.int().min(1), manifest: Jws, share: ShareText })
+export const Release = z.object({
+  kid: Kid,
+  version: Version,
+  epoch: z.int().min(1),
+  manifest: Jws,
+  share: ShareText,
+})
 export type Release = z.infer<typeof Release>
 
 /**

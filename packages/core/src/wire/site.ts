@@ -33,7 +33,11 @@ const Name = z.string().min(1).max(200)
  * The container of a volume, streamed. Range and If-Range work from the first byte on. Reply headers:
  * ETag (message id), Content-Length, mdm-guid, mdm-version, mdm-kid, mdm-latest, Server-Timing.
  */
-export const getContent = contract({ method: 'GET', path: '/v1/content/:name', params: z.object({ name: Name }) })
+export const getContent = contract({
+  method: 'GET',
+  path: '/v1/content/:name',
+  params: z.object({ name: Name }),
+})
 
 /** One row of `mdm stat`: the same as in the list. */
 export const getVolume = contract({

@@ -93,7 +93,9 @@ export class FrameCipher {
   seal(index: number, final: boolean, plaintext: Uint8Array, record: Buffer, offset: number): void {
     const cipher = createCipheriv(ALGORITHM, this.#key, this.#ivOf(index), GCM)
     cipher.setAAD(this.#aadOf(index, final, plaintext.length))
-    record.set(cipher.update(plaintext), offset)
+    const ciphertext = cipher.update(plaintext)
+    record.set(ciphertext, offset)
+    if (ciphertext.buffer.byteLength === ciphertext.length) (ciphertext.buffer as ArrayBuffer).transfer(0)
     cipher.final()
     record.set(cipher.getAuthTag(), offset + plaintext.length)
   }
