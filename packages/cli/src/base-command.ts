@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Session } from '@mdm/core/access/session'
+import type { ClientConfig } from '@mdm/core/config'
+import { Command, Flags } from '@oclif/core'
+import type { Failures } from './failures.ts'
+import { interruption } from './interrupt.ts'
+
+/** The flags that say who asks whom; every command has them. */
+export interface IdentityFlags {
+  readonly config?: string | undefined
+  readonly site?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** What all commands share: identity flags, --json, and one way to talk. Core is loaded only where it is used. */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = {
+    config: Flags.string({
+      description: 'configuration file (MDM_CONFIG)',
+      helpValue: 'FILE',
+      helpGroup: 'GLOBAL',
+    }),
+    site: Flags.string({ description: 'site to ask (MDM_SITE)', helpValue: 'NAME', helpGroup: 'GLOBAL' }),
+    cert: Flags.string({
+      description: 'your certificate, PEM (MDM_CERT)',
+      helpValue: 'FILE',
+      helpGroup: 'GLOBAL',
+    }),
+    key: Flags.string({
+      description: 'your private key, PEM (MDM_KEY)',
+      helpValue: 'FILE',
+      helpGroup: 'GLOBAL',
+    }),
+    json: Flags.boolean({ description: 'answer as JSON, errors too', helpGroup: 'GLOBAL' }),
+  }
+
+  /** Aborted when the user stops the command. */
+  protected readonly signal = interruption
+
+  /** Talk goes to stderr, so that data on stdout stays clean. */
+  protected talk(line: string): void {
+    process.stderr.write(`${line}\n`)
+  }
+
+  /** Data for a person; under --json the returned object is printed instead. */
+  protected print(text: string): void {
+    if (!this.jsonEnabled()) process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`)
+  }
+
+  protected async clientConfig(flags: IdentityFlags): Promise<ClientConfig> {
+    const { loadConfig } = await import('@mdm/core/config')
+    return await loadConfig(given(flags))
+  }
+
+  /** The configuration as its file has it, empty when there is none: what the environment adds is never stored. */
+  protected async storedConfig(flags: IdentityFlags): Promise<ClientConfig> {
+    const { defaultConfigFile, loadConfig } = await import('@mdm/core/config')
+    const file = resolve(flags.config ?? process.env['MDM_CONFIG'] ?? defaultConfigFile())
+    return existsSync(file) ? await loadConfig({ config: file }, {}) : { file, sites: {} }
+  }
+
+  /** Opens a session with the site and its key servers, and closes it whatever happens. */
+  protected async withSession<T>(flags: IdentityFlags, work: (session: Session) => Promise<T>): Promise<T> {
+    const config = await this.clientConfig(flags)
+    const { openSession } = await import('@mdm/core/access/session')
+    const session = await openSession(config)
+    try {
+      return await work(session)
+    } finally {
+      await session.close()
+    }
+  }
+
+  /** Lists what failed of several things, and settles the exit code. */
+  protected finish(failures: Failures): void {
+    for (const { name, message, code, next } of failures.listed)
+      this.talk(`error: ${name}: ${message}\n code: ${code}\n next: ${next}`)
+    failures.throwOrSetExitCode()
+  }
+
+  protected async readText(file: string): Promise<string> {
+    return await readFile(file, { encoding: 'utf8', signal: this.signal })
+  }
+
+  // main.ts reports every error, also those from before a command exists.
+  protected override async catch(error: Error): Promise<never> {
+    throw error
+  }
+}
+
+function given({ config, site, cert, key }: IdentityFlags) {
+  const all = { config, site, cert, key }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Partial<
+    Record<keyof typeof all, string>
+  >
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { MdmError } from '@mdm/core/errors'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { claimFolder, writePair, type WrittenPair } from '../../ca-folder.ts'
+import { days } from '../../flags.ts'
+
+interface NewUser extends WrittenPair {
+  readonly dn: string
+}
+
+/** A user's certificate and key from the small authority. */
+export default class CaIssue extends BaseCommand {
+  static override summary = 'issue a certificate and key for a user'
+  static override description =
+    'Writes user.pem and user.key (0600). Hand both over by a safe way, then delete user.key here.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --ca CA_DIR --name "CN=Ann Lee,O=Example Hospital" -o ann/',
+  ]
+  static override flags = {
+    ca: Flags.string({ required: true, helpValue: 'DIR', description: 'folder that "mdm ca init" made' }),
+    name: Flags.string({ required: true, helpValue: 'DN', description: 'distinguished name of the user' }),
+    output: Flags.string({
+      char: 'o',
+      required: true,
+      helpValue: 'DIR',
+      description: 'folder for the pair; made when absent',
+    }),
+    days: days({ default: 365, description: 'how long it is valid' }),
+  }
+
+  async run(): Promise<NewUser> {
+    const { flags } = await this.parse(CaIssue)
+    const { displayDn, parseDn } = await import('@mdm/core/identity/dn')
+    const dn = parseDn(flags.name)
+    const ca = await this.authority(flags.ca)
+    await claimFolder(flags.output, ['user.pem', 'user.key'])
+    const { issueCertificate } = await import('@mdm/core/identity/ca')
+    const pair = await writePair(
+      flags.output,
+      'user',
+      await issueCertificate({ ca, dn, days: flags.days, usage: 'client' }),
+    )
+    this.print(`${pair.certificate}\n${pair.key}`)
+    return { ...pair, dn: displayDn(dn) }
+  }
+
+  private async authority(dir: string): Promise<{ certificate: string; key: string }> {
+    const [certificate, key] = await Promise.all([
+      this.readText(join(dir, 'ca.pem')),
+      this.readText(join(dir, 'ca.key')),
+    ]).catch((cause: unknown) => {
+      throw new MdmError(
+        'MDM_USAGE',
+        'the folder named by --ca holds no ca.pem and ca.key that can be read',
+        { cause },
+      )
+    })
+    return { certificate, key }
+  }
+}

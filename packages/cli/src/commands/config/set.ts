@@ -1,0 +1,57 @@
+import { resolve } from 'node:path'
+import { MdmError } from '@mdm/core/errors'
+import { BaseCommand } from '../../base-command.ts'
+
+interface StoredSettings {
+  readonly file: string
+  readonly site: string | null
+  readonly certificate: string | null
+  readonly key: string | null
+}
+
+/** The global flags --site, --cert and --key, kept for the next time. */
+export default class ConfigSet extends BaseCommand {
+  static override summary = 'keep --site, --cert and --key in the configuration file'
+  static override description =
+    'Certificate and key belong together; the key file must be readable by you alone. Nothing of the environment is stored.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --cert CERTIFICATE --key KEY',
+    '<%= config.bin %> <%= command.id %> --site SITE --json',
+  ]
+
+  async run(): Promise<StoredSettings> {
+    const { flags } = await this.parse(ConfigSet)
+    const { site, cert, key } = flags
+    if (site === undefined && cert === undefined && key === undefined) {
+      throw new MdmError('MDM_USAGE', 'nothing to keep: give --site, or --cert and --key')
+    }
+    const stored = await this.storedConfig(flags)
+    const config = {
+      ...stored,
+      ...(site === undefined ? {} : { site: await siteId(site) }),
+      ...(cert === undefined && key === undefined ? {} : { credential: await usableCredential(cert, key) }),
+    }
+    const { saveConfig } = await import('@mdm/core/config')
+    await saveConfig(config)
+    this.print(`kept in ${config.file}`)
+    const { certificate = null, key: keyFile = null } = config.credential ?? {}
+    return { file: config.file, site: config.site ?? null, certificate, key: keyFile }
+  }
+}
+
+async function siteId(text: string) {
+  const { SiteId } = await import('@mdm/core/names')
+  const parsed = SiteId.safeParse(text)
+  if (!parsed.success)
+    throw new MdmError('MDM_USAGE', 'a site name has lower case letters, digits and dashes only')
+  return parsed.data
+}
+
+async function usableCredential(cert: string | undefined, key: string | undefined) {
+  if (cert === undefined || key === undefined)
+    throw new MdmError('MDM_USAGE', '--cert and --key belong together')
+  const { loadCredential } = await import('@mdm/core/identity/credential')
+  const paths = { certificate: resolve(cert), key: resolve(key) }
+  await loadCredential(paths)
+  return paths
+}

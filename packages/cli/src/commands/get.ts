@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises'
+import type { SavedFile } from '@mdm/core/access/save'
+import type { Session } from '@mdm/core/access/session'
+import { MdmError } from '@mdm/core/errors'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.ts'
+import { failuresOf, type Failure } from '../failures.ts'
+import { faultNotes } from '../fault-notes.ts'
+import { format, output, slices } from '../flags.ts'
+import type { NamedVolume } from '../name-input.ts'
+import { readableBytes } from '../output.ts'
+import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
+import { Progress } from '../progress.ts'
+import { formatTimings, timingReport, type TimingReport } from '../timing-table.ts'
+
+/** One fetched file as --json shows it. */
+type FileReport = SavedFile & { readonly timings: TimingReport }
+
+interface GetFlags {
+  readonly slices?: readonly [number, number] | undefined
+  readonly timings: boolean
+}
+
+/** Levels 1 and 2 of the paper's client (4.3). */
+export default class Get extends BaseCommand {
+  static override summary = 'fetch volumes: decrypted in memory, or as the encrypted container'
+  static override description = [
+    'Names are GUIDs, GUID@VERSION, LFNs or SURLs, as arguments or on stdin. A file appears under its name only when every',
+    'frame of the container has verified. With several volumes, those that fail are listed and the rest is fetched (exit',
+    'code 10).',
+  ].join(' ')
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> GUID',
+    '<%= config.bin %> <%= command.id %> GUID -o brain.nii --timings',
+    '<%= config.bin %> <%= command.id %> LFN -o volumes/ --format nifti --json',
+    '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
+    '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',
+    '<%= config.bin %> <%= command.id %> GUID -o - | head -n 5',
+    '<%= config.bin %> query "modality=MR" --format guids | <%= config.bin %> <%= command.id %> -o volumes/ --format nifti',
+  ]
+  static override args = {
+    name: Args.string({
+      multiple: true,
+      ignoreStdin: true,
+      description: 'GUID, GUID@VERSION, LFN or SURL; - reads names from stdin',
+    }),
+  }
+  static override flags = {
+    output: output(),
+    level: Flags.option({
+      options: ['raw', 'decrypt'] as const,
+      description: 'raw: the container as the site sends it; decrypt: voxels',
+    })(),
+    format: format(),
+    slices: slices(),
+    timings: Flags.boolean({ description: 'print where the time went (the rows of Figure 4 of the paper)' }),
+  }
+
+  async run(): Promise<{ files: FileReport[]; errors?: Failure[] }> {
+    const { args, flags } = await this.parse(Get)
+    const { namedVolumes } = await import('../name-input.ts')
+    const names = await namedVolumes([args.name ?? []].flat(), { signal: this.signal })
+    const plan = await planOutput(names.length, { ...flags, sliced: flags.slices !== undefined })
+    if (plan.kind === 'stdout' && this.jsonEnabled())
+      throw new MdmError('MDM_USAGE', '-o - and --json both want stdout')
+    if (plan.kind === 'stdout' && process.stdout.isTTY)
+      throw new MdmError('MDM_USAGE', 'a volume is not for a terminal: use -o FILE or a pipe')
+    if (plan.kind === 'folder') await mkdir(plan.path, { recursive: true })
+    const { done, failures } = await this.withSession(flags, (session) =>
+      failuresOf(
+        names,
+        (n) => n.text,
+        (n) => this.fetch(session, n, plan, flags),
+        this.signal,
+      ),
+    )
+    this.finish(failures)
+    return { files: done, ...(failures.listed.length > 0 ? { errors: failures.listed } : {}) }
+  }
+
+  private async fetch(
+    session: Session,
+    { text, name }: NamedVolume,
+    plan: OutputPlan,
+    flags: GetFlags,
+  ): Promise<FileReport> {
+    const [{ saveVolume, writeVolume }, { Timing }] = await Promise.all([
+      import('@mdm/core/access/save'),
+      import('@mdm/core/timing'),
+    ])
+    const timing = new Timing()
+    const progress = new Progress(text.slice(0, 36))
+    const o = {
+      level: plan.level,
+      format: plan.format,
+      ...(flags.slices === undefined ? {} : { slices: flags.slices }),
+      signal: this.signal,
+      timing,
+      onProgress: progress.bytes,
+      onFault: faultNotes(session, (line) => {
+        progress.end()
+        this.talk(line)
+      }),
+    }
+    try {
+      const saved =
+        plan.kind === 'stdout'
+          ? await writeVolume(session, name, process.stdout, o)
+          : await saveVolume(session, name, {
+              ...o,
+              path: pathOf(plan, await this.stem(session, name, plan)),
+            })
+      progress.end()
+      const timings = await timingReport(timing.rows, timing.now())
+      this.tell(saved, plan, flags.timings ? timings : undefined)
+      return { ...saved, timings }
+    } finally {
+      progress.end()
+    }
+  }
+
+  /** Files in a folder are called by GUID, which the catalog must first be asked for when another name was given. */
+  private async stem(session: Session, name: NamedVolume['name'], plan: OutputPlan): Promise<string> {
+    const { formatVolumeName } = await import('@mdm/core/names')
+    if (plan.kind !== 'folder' || 'guid' in name) return formatVolumeName(name)
+    const { getVolume } = await import('@mdm/core/wire/site')
+    return (
+      await session.site.call(
+        getVolume,
+        { params: { name: formatVolumeName(name) } },
+        { signal: this.signal },
+      )
+    ).guid
+  }
+
+  private tell(saved: SavedFile, plan: OutputPlan, timings: TimingReport | undefined): void {
+    const resumed = saved.resumedFrom > 0 ? `, resumed from ${readableBytes(saved.resumedFrom)}` : ''
+    if (plan.kind !== 'stdout') this.print(saved.path)
+    if (plan.kind !== 'stdout' && !this.jsonEnabled()) {
+      this.talk(
+        `${saved.guid} version ${saved.version}: ${readableBytes(saved.bytes)}, SHA-256 ${saved.sha256}${resumed}`,
+      )
+    }
+    if (saved.latest !== undefined && saved.latest > saved.version) {
+      this.talk(`note: version ${saved.latest} of ${saved.guid} is newer`)
+    }
+    if (timings !== undefined) process.stderr.write(formatTimings(timings))
+  }
+}

@@ -1,0 +1,97 @@
+import type { Session } from '@mdm/core/access/session'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.ts'
+import { reportOf } from '../report-error.ts'
+import { table } from '../output.ts'
+
+/** What one server makes of us. */
+interface ServerView {
+  readonly role: 'site' | 'key server'
+  readonly url: string
+  /** the name it sees, when it lets us in */
+  readonly dn?: string
+  /** why it does not */
+  readonly code?: string
+}
+
+interface Whoami {
+  readonly dn: string
+  readonly issuer: string
+  /** SHA-256 of the public key (SubjectPublicKeyInfo), hex */
+  readonly spki: string
+  readonly notBefore: string
+  readonly notAfter: string
+  readonly site: string
+  readonly roster: { readonly seq: number; readonly fingerprint: string }
+  readonly servers?: readonly ServerView[]
+}
+
+/** The identity of the configuration in force. */
+export default class WhoAmI extends BaseCommand {
+  static override summary = 'show who you are, and with --check whether the servers agree'
+  static override description =
+    'Without --check nothing is sent. With it, a server that does not accept you gives the exit code of the first refusal.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --check --json',
+  ]
+  static override flags = { check: Flags.boolean({ description: 'ask the site and every key server' }) }
+
+  async run(): Promise<Whoami> {
+    const { flags } = await this.parse(WhoAmI)
+    const who = await this.withSession(flags, async (session) => ({
+      ...(await identityOf(session)),
+      ...(flags.check ? { servers: await this.ask(session) } : {}),
+    }))
+    this.print(table(['', ''], lines(who)).replace(/^\s*\n/, ''))
+    return who
+  }
+
+  private async ask(session: Session): Promise<ServerView[]> {
+    const { getWhoami } = await import('@mdm/core/wire/common')
+    const peers = [
+      { role: 'site' as const, peer: session.site },
+      ...session.keyServers.map(({ peer }) => ({ role: 'key server' as const, peer })),
+    ]
+    return await Promise.all(
+      peers.map(async ({ role, peer }) => {
+        try {
+          return { role, url: peer.url, dn: (await peer.call(getWhoami, {}, { signal: this.signal })).dn }
+        } catch (error) {
+          const { exitCode, note } = reportOf(error)
+          process.exitCode ||= exitCode
+          return { role, url: peer.url, code: note?.code ?? 'MDM_INTERNAL' }
+        }
+      }),
+    )
+  }
+}
+
+async function identityOf(session: Session): Promise<Whoami> {
+  const [{ displayDn }, { rosterFingerprint }] = await Promise.all([
+    import('@mdm/core/identity/dn'),
+    import('@mdm/core/identity/roster'),
+  ])
+  const { dn, issuer, spki, notBefore, notAfter } = session.credential.identity
+  return {
+    dn: displayDn(dn),
+    issuer: displayDn(issuer),
+    spki,
+    notBefore: notBefore.toISOString(),
+    notAfter: notAfter.toISOString(),
+    site: session.roster.body.site,
+    roster: { seq: session.roster.body.seq, fingerprint: rosterFingerprint(session.roster.jws) },
+  }
+}
+
+function lines(who: Whoami): [string, string][] {
+  return [
+    ['name', who.dn],
+    ['issuer', who.issuer],
+    ['public key', who.spki],
+    ['valid', `${who.notBefore} to ${who.notAfter}`],
+    ['site', who.site],
+    ['roster', `${who.roster.seq}, ${who.roster.fingerprint}`],
+    ...(who.servers ?? []).map((s): [string, string] => [s.role, `${s.url}  ${s.code ?? 'accepts you'}`]),
+  ]
+}

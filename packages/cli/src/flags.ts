@@ -1,0 +1,76 @@
+import { MdmError } from '@mdm/core/errors'
+import { Flags } from '@oclif/core'
+
+/** Where results go: a file, a folder, or - for stdout. */
+export const output = Flags.custom<string>({
+  char: 'o',
+  helpValue: 'FILE|DIR|-',
+  description: 'file, folder (ends in / or exists), or - for stdout',
+})
+
+/** What a volume is written as. */
+export const format = Flags.option({
+  options: ['nrrd', 'nifti'] as const,
+  description: 'volume format; guessed from the name given by -o, else nrrd',
+})
+
+/** Slices A to B of a volume, 0-based, both included. */
+export const slices = Flags.custom<readonly [number, number]>({
+  helpValue: 'A-B',
+  description: 'only slices A to B, counted from 0, both included',
+  parse: async (text) => parseSlices(text),
+})
+
+/** Days in the future, as a whole number. */
+export const days = (o: { default: number; description: string }) =>
+  Flags.integer({ min: 1, max: 36_500, helpValue: 'DAYS', ...o })
+
+/** How rows are printed. */
+export const rowFormat = Flags.option({
+  options: ['table', 'json', 'guids', 'csv'] as const,
+  default: 'table',
+  description: 'table, json, one GUID a line, or csv',
+})
+
+/** @throws MDM_USAGE when the text is not A or A-B with A <= B */
+export function parseSlices(text: string): readonly [number, number] {
+  const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(text)
+  const first = Number(match?.[1])
+  const last = Number(match?.[2] ?? match?.[1])
+  if (match === null || last < first)
+    throw new MdmError('MDM_USAGE', '--slices takes A-B with A <= B, such as 10-20')
+  return [first, last]
+}
+
+/**
+ * A moment given as days or hours from now (30d, 12h) or as an ISO date.
+ *
+ * @returns ISO date and time, UTC
+ * @throws MDM_USAGE
+ */
+export function parseExpiry(text: string, now: Date): string {
+  const span = /^(\d{1,5})([dh])$/.exec(text)
+  const ms =
+    span === null
+      ? Date.parse(text)
+      : now.getTime() + Number(span[1]) * (span[2] === 'd' ? 86_400_000 : 3_600_000)
+  if (!Number.isFinite(ms) || (span === null && !/^\d{4}-\d{2}-\d{2}/.test(text))) {
+    throw new MdmError(
+      'MDM_USAGE',
+      '--expires takes days or hours from now (30d, 12h) or a date (2027-01-31)',
+    )
+  }
+  if (ms <= now.getTime()) throw new MdmError('MDM_USAGE', '--expires lies in the past')
+  return new Date(ms).toISOString()
+}
+
+/** @throws MDM_USAGE when the text is neither "all" nor numbers with commas between */
+export function parseVersions(text: string): 'all' | number[] {
+  if (text === 'all') return 'all'
+  const numbers = text
+    .split(',')
+    .map((part) => (/^[1-9]\d{0,5}$/.test(part.trim()) ? Number(part) : Number.NaN))
+  if (numbers.some(Number.isNaN))
+    throw new MdmError('MDM_USAGE', '--versions takes "all" or numbers, such as 1,2')
+  return [...new Set(numbers)].sort((a, b) => a - b)
+}

@@ -1,0 +1,72 @@
+import { ERRORS, MdmError } from '@mdm/core/errors'
+import { interruption, Interrupted } from './interrupt.ts'
+
+/** What a user or a script is told about a failure; the shape of `error` under --json. */
+export interface ErrorNote {
+  readonly code: string
+  readonly message: string
+  readonly next: string
+}
+
+/** An error as the command line shows it; without a note nothing is printed. */
+export interface ErrorReport {
+  readonly exitCode: number
+  readonly note?: ErrorNote
+}
+
+/** Turns whatever was thrown into a note and an exit code: the one place that decides both. */
+export function reportOf(error: unknown): ErrorReport {
+  if (interruption.aborted) return { exitCode: (interruption.reason as Interrupted).exitCode }
+  if (error instanceof MdmError) return { exitCode: error.exitCode, note: noteOf(error) }
+  if (!(error instanceof Error)) return reportOf(new Error(String(error)))
+  const { oclif, code, syscall } = error as Error & {
+    oclif?: { exit?: number }
+    code?: string
+    syscall?: string
+  }
+  if (code === 'EPIPE') return { exitCode: BROKEN_PIPE }
+  if (code === 'EEXIT') return { exitCode: oclif?.exit ?? 0 }
+  if (oclif !== undefined) return reportOf(new MdmError('MDM_USAGE', usageText(error.message)))
+  if (code !== undefined && syscall !== undefined && FILE_FAULTS.has(code)) {
+    return reportOf(new MdmError('MDM_FILE', `${ERRORS.MDM_FILE.what} (${code})`))
+  }
+  return {
+    exitCode: 1,
+    note: { code: 'MDM_INTERNAL', message: error.message, next: ERRORS.MDM_INTERNAL.next },
+  }
+}
+
+/** Code, message and next step of one of our errors. */
+export function noteOf(error: MdmError): ErrorNote {
+  const requestId = error.details['requestId']
+  const next =
+    typeof requestId === 'string' && error.exitCode === 1 ? `${error.next} ${requestId}` : error.next
+  return { code: error.code, message: error.message, next }
+}
+
+/** Three lines for a person: what failed, its code, what to do. */
+export function formatNote(note: ErrorNote): string {
+  return `error: ${note.message}\n code: ${note.code}\n next: ${note.next}\n`
+}
+
+/** What a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE. */
+export const BROKEN_PIPE = 141
+
+const FILE_FAULTS = new Set([
+  'ENOENT',
+  'EACCES',
+  'EPERM',
+  'ENOSPC',
+  'EDQUOT',
+  'EISDIR',
+  'ENOTDIR',
+  'EROFS',
+  'EEXIST',
+  'EFBIG',
+  'EIO',
+])
+
+/** oclif repeats its help hint in every message; the next step says it already. */
+function usageText(message: string): string {
+  return message.replace(/\s*See more help with --help\s*/g, '').replace(/\s*\n\s*/g, ' ')
+}

@@ -1,0 +1,98 @@
+import type { TimingLine, TimingRow } from '@mdm/core/timing'
+import { table } from './output.ts'
+
+/** A measured get, by the rule of decision 14; what --json shows as `timings`. */
+export interface TimingReport {
+  readonly totalMs: number
+  readonly rows: readonly (TimingLine & { readonly label: string })[]
+  readonly overlapped: { readonly exclusiveMs: number; readonly percent: number }
+  readonly other: { readonly exclusiveMs: number; readonly percent: number }
+}
+
+/** Rows of the paper's Figure 4 in its order, by the names client and site measure them under. */
+const FIGURE_4: readonly (readonly [name: string, label: string])[] = [
+  ['access-control', 'open: access control'],
+  ['resolve-surl', 'open: resolve SURL'],
+  ['site-retrieve-key', 'open: SRM get: retrieve key'],
+  ['dicom-transaction', 'open: SRM get: DICOM transaction'],
+  ['open-overhead', 'open: open overhead'],
+  ['client-retrieve-key', 'decryption init: retrieve key'],
+  ['init-overhead', 'decryption init: init overhead'],
+  ['read', 'read'],
+]
+
+/** Steps that hold other steps: what none of those fills is the overhead row named. */
+const ENCLOSING: Readonly<Record<string, string>> = {
+  open: 'open-overhead',
+  'decryption-init': 'init-overhead',
+}
+
+/**
+ * Makes the table of one get. Exclusive time is when a step was the only one unfinished, so all percentages sum to 100.
+ *
+ * @see paper section 6.2, Figure 4
+ */
+export async function timingReport(measured: readonly TimingRow[], totalMs: number): Promise<TimingReport> {
+  const { exclusiveTimes } = await import('@mdm/core/timing')
+  const leaves = measured.filter((row) => ENCLOSING[row.name] === undefined)
+  const overheads = measured.flatMap((row) => gaps(row, leaves, ENCLOSING[row.name]))
+  const { lines, overlappedMs, otherMs } = exclusiveTimes([...leaves, ...overheads], totalMs)
+  const share = (ms: number) => ({ exclusiveMs: ms, percent: totalMs > 0 ? (100 * ms) / totalMs : 0 })
+  return { totalMs, rows: merged(lines), overlapped: share(overlappedMs), other: share(otherMs) }
+}
+
+/** The table for a person: milliseconds, and the share of the whole. */
+export function formatTimings(report: TimingReport): string {
+  const ms = (value: number) => value.toFixed(1)
+  const percent = (value: number) => `${value.toFixed(1)} %`
+  const rows = [
+    ...report.rows.map((r) => [r.label, ms(r.startMs), ms(r.endMs), ms(r.exclusiveMs), percent(r.percent)]),
+    [
+      'overlapped (several at once)',
+      '',
+      '',
+      ms(report.overlapped.exclusiveMs),
+      percent(report.overlapped.percent),
+    ],
+    ['other', '', '', ms(report.other.exclusiveMs), percent(report.other.percent)],
+    ['total', ms(0), ms(report.totalMs), ms(report.totalMs), percent(100)],
+  ]
+  return table(['step', 'start ms', 'end ms', 'alone ms', 'share'], padded(rows))
+}
+
+/** A step measured in several pieces is one row: from the first start to the last end. */
+function merged(lines: readonly TimingLine[]): (TimingLine & { label: string })[] {
+  const names = [...FIGURE_4.map(([name]) => name), ...lines.map((line) => line.name)]
+  return [...new Set(names)].flatMap((name) => {
+    const pieces = lines.filter((line) => line.name === name)
+    if (pieces.length === 0) return []
+    const sum = (pick: (line: TimingLine) => number) => pieces.reduce((total, line) => total + pick(line), 0)
+    return {
+      name,
+      label: FIGURE_4.find(([known]) => known === name)?.[1] ?? name,
+      startMs: Math.min(...pieces.map((line) => line.startMs)),
+      endMs: Math.max(...pieces.map((line) => line.endMs)),
+      exclusiveMs: sum((line) => line.exclusiveMs),
+      percent: sum((line) => line.percent),
+    }
+  })
+}
+
+/** The parts of an enclosing step that no leaf covers. */
+function gaps(outer: TimingRow, leaves: readonly TimingRow[], name: string | undefined): TimingRow[] {
+  if (name === undefined) return []
+  const rows: TimingRow[] = []
+  let from = outer.startMs
+  for (const leaf of leaves.toSorted((a, b) => a.startMs - b.startMs)) {
+    const to = Math.min(leaf.startMs, outer.endMs)
+    if (to > from) rows.push({ name, startMs: from, endMs: to })
+    from = Math.max(from, leaf.endMs)
+  }
+  return from < outer.endMs ? [...rows, { name, startMs: from, endMs: outer.endMs }] : rows
+}
+
+/** Numbers as text line up by their ends. */
+function padded(rows: readonly string[][]): string[][] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  return rows.map((row) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!))))
+}
