@@ -103,7 +103,7 @@ class FileAudit implements Audit {
     if (this.#closed) return Promise.reject(new MdmError('MDM_AUDIT', 'the audit log is closed'))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ event, resolve, reject })
-      this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined))
+      this.#flushing ??= this.#flush()
     })
   }
 
@@ -128,6 +128,8 @@ class FileAudit implements Audit {
         for (const { reject } of group) reject(error)
       }
     }
+    // In the same turn as the look at the queue: a record that comes later starts a flush of its own.
+    this.#flushing = undefined
   }
 
   async #write(group: readonly Waiting[]): Promise<void> {

@@ -11,6 +11,8 @@ export interface AuditHead {
   readonly bytes: number
 }
 
+const READ_BYTES = 1024 * 1024
+
 /** The head of an empty log. */
 export const FIRST: AuditHead = { seq: 0, prev: null, bytes: 0 }
 
@@ -60,8 +62,11 @@ export async function readAuditChain(
 /** Complete lines, as bytes, without their newline. */
 async function* lines(handle: FileHandle): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
-    rest = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer])
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    rest = Buffer.concat([rest, buffer.subarray(0, bytesRead)])
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
       yield rest.subarray(0, end)
       rest = rest.subarray(end + 1)

@@ -2,7 +2,7 @@ import type { Audit, AuditEvent } from './audit.ts'
 
 /** Refusals are written once per caller in this time; the rest are counted. */
 const WINDOW_MS = 60_000
-/** Callers remembered; beyond, those whose minute is over go first. */
+/** Callers remembered; beyond, the one whose minute began longest ago is forgotten. */
 const MAX_CALLERS = 10_000
 
 interface Window {
@@ -33,8 +33,11 @@ export function countRefusals(audit: Audit, o: { now?: () => number } = {}): Ref
       }
       const counted = before?.counted ?? 0
       const window = { since: now(), counted: 0 }
+      // Moved to the end, so that the first of the map is the one whose minute began longest ago.
+      windows.delete(key)
       windows.set(key, window)
-      if (windows.size > MAX_CALLERS) forget(windows, now())
+      const [oldest] = windows.keys()
+      if (windows.size > MAX_CALLERS && oldest !== undefined) windows.delete(oldest)
       try {
         await audit.record({ ...event, outcome: 'refused', ...(counted > 0 ? { counted } : {}) })
       } catch (error) {
@@ -44,16 +47,5 @@ export function countRefusals(audit: Audit, o: { now?: () => number } = {}): Ref
         throw error
       }
     },
-  }
-}
-
-/** Drops the oldest callers that have nothing left to report; when every one has, the oldest of all. */
-function forget(windows: Map<string, Window>, now: number): void {
-  for (const [key, window] of windows) {
-    if (window.counted === 0 && now - window.since >= WINDOW_MS) windows.delete(key)
-  }
-  for (const key of windows.keys()) {
-    if (windows.size <= MAX_CALLERS) return
-    windows.delete(key)
   }
 }
