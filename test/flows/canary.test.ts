@@ -1,17 +1,29 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import dcmjs from 'dcmjs'
 import t from 'tap'
 import { startGrid } from '../fixtures/grid.ts'
 import { restartSite } from '../fixtures/site-process.ts'
 
-/** Every string of the series that names the patient or the objects; read back from the DICOM files themselves. */
+/** Elements that name the patient, staff, place or object (PS3.15 Table E.1-1), by group and element. */
+const IDENTIFYING = [
+  ...['00080018', '0020000D', '0020000E', '00200052', '00080050', '00080080', '00080081', '00080090', '00081048'],
+  ...['00081050', '00081070', '00100010', '00100020', '00100030', '00101000', '00101040', '00200010', '00321032'],
+]
+
+/** What those elements hold in the files of a folder, read by another parser than the site's. */
 async function canaries(source: string): Promise<string[]> {
-  const { readHeader } = await import('@mdm/server/dicom/part10/header')
   const found = new Set<string>()
   for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
-    const header = readHeader(await readFile(join(entry.parentPath, entry.name)))
-    for (const value of header.identifying()) if (value.length >= 5) found.add(value)
+    const file = await readFile(join(entry.parentPath, entry.name))
+    const { dict } = dcmjs.data.DicomMessage.readFile(new Uint8Array(file).buffer)
+    for (const tag of IDENTIFYING) {
+      for (const value of dict[tag]?.Value ?? []) {
+        const text = typeof value === 'object' ? String(value.Alphabetic ?? '') : String(value)
+        if (text.length >= 5) found.add(text)
+      }
+    }
   }
   return [...found]
 }

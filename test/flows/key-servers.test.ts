@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { loadConfig } from '@mdm/core/config'
 import { openSession } from '@mdm/core/access/session'
 import { createFileKey } from '@mdm/core/crypto/file-key'
@@ -19,7 +19,7 @@ interface Setting {
 }
 
 /** A grid with both phantoms registered and granted to the scientist. */
-async function setting(t: Parameters<Parameters<typeof import('tap').test>[1]>[0]): Promise<Setting> {
+async function setting(t: Test): Promise<Setting> {
   const grid = await startGrid(t)
   const registered = (await grid.ok('admin', ['register', '--json'])).json.registered
   const guids: string[] = registered.map((v: { guid: string }) => v.guid)
