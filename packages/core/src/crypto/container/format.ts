@@ -171,11 +171,10 @@ export function* openMessage(
       const final = first === FINAL_FRAME
       if ((final ? c.uint(4) : first) !== index)
         throw refused('sequence', `frame ${index} is not where it belongs`)
-      if (!isFrameIv(c.take(IV_BYTES), index))
-        throw refused('iv', `frame ${index} has an initialisation vector of its own`)
+      const iv = c.take(IV_BYTES)
       const length = final ? c.uint(4) : header.frameBytes
       if (length > header.frameBytes) throw refused('length', 'the final frame is longer than a frame')
-      yield cipher.open(index, final, c.take(length), c.take(TAG_BYTES))
+      yield cipher.open(index, final, iv, c.take(length), c.take(TAG_BYTES))
       if (final) break
     }
   } catch (error) {
@@ -183,11 +182,6 @@ export function* openMessage(
     throw error
   }
   if (c.at !== message.length) throw refused('trailing bytes', 'something follows the final frame')
-}
-
-/** A frame's initialisation vector is its index: eight zero bytes and u32. */
-export function isFrameIv(iv: Buffer, index: number): boolean {
-  return iv.readUInt32BE(0) === 0 && iv.readUInt32BE(4) === 0 && iv.readUInt32BE(8) === index
 }
 
 /** MDM_CONTAINER with the rule that was broken in `details.fault`. */

@@ -1,14 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { MdmError } from '../../errors.ts'
 import type { Guid, Kid, Version } from '../../names.ts'
-import {
-  FINAL_FRAME,
-  isFrameIv,
-  type MessageHeader,
-  openHeader,
-  parseMessageHeader,
-  refused,
-} from './format.ts'
+import { FINAL_FRAME, type MessageHeader, openHeader, parseMessageHeader, refused } from './format.ts'
 import { Intake } from './intake.ts'
 import {
   containerEnd,
@@ -195,10 +188,21 @@ class Opener implements ContainerOpener {
     const body = record.length - TAG_BYTES - length
     if (final && bytes.readUInt32BE(body - 4) !== length)
       throw refused('length', 'the final frame has another length')
-    return this.#cipher.open(index, final, bytes.subarray(body, body + length), bytes.subarray(body + length))
+    return this.#cipher.open(
+      index,
+      final,
+      iv,
+      bytes.subarray(body, body + length),
+      bytes.subarray(body + length),
+    )
   }
 
   wipe(): void {
     this.#cipher = undefined
   }
+}
+
+/** A frame's initialisation vector is its index: eight zero bytes and u32. */
+function isFrameIv(iv: Buffer, index: number): boolean {
+  return iv.readUInt32BE(0) === 0 && iv.readUInt32BE(4) === 0 && iv.readUInt32BE(8) === index
 }
