@@ -1,0 +1,114 @@
+import { ERRORS, MdmError } from '@mdm/core/errors'
+import type { VolumeRecord } from '../catalog/catalog.ts'
+import type { DicomSource, RetrievedInstance } from '../dicom/source.ts'
+import { sliceVoxels } from '../volume/assemble.ts'
+import type { SliceRow } from '../volume/plan.ts'
+
+/** The voxels of one slice, checked against its row; `voxels` has sliceBytes bytes. */
+export interface ReceivedSlice {
+  readonly row: SliceRow
+  readonly voxels: Buffer
+}
+
+/** How often the source is asked: once for all, once more for what did not come (FLOW 2.5). */
+const ATTEMPTS = 2
+
+/**
+ * Every slice of a volume from its source, once, in the order the source likes. The source is asked for the next one only
+ * when the last was taken.
+ *
+ * @param o `silenceMs`: how long the source may be silent before that counts as a fault
+ * @throws MDM_SOURCE_CHANGED when a slice differs from its row, comes twice or was not asked for
+ * @throws MDM_SOURCE_UNREACHABLE when nothing came | MDM_SOURCE_INCOMPLETE when some never came
+ */
+export async function* receiveSlices(
+  record: VolumeRecord,
+  o: { source: DicomSource; signal: AbortSignal; silenceMs: number },
+): AsyncGenerator<ReceivedSlice> {
+  const missing = new Map(record.slices.map((row) => [row.sop, row]))
+  const ref = { study: record.study, series: record.series }
+  let fault: unknown
+  for (let attempt = 1; attempt <= ATTEMPTS && missing.size > 0; attempt++) {
+    const instances = o.source.retrieve(ref, [...missing.keys()], o.signal)[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        let next: IteratorResult<RetrievedInstance>
+        try {
+          next = await pull(instances, o)
+        } catch (error) {
+          if (!worthAsking(error, o.signal)) throw asChanged(error)
+          fault = error
+          break
+        }
+        if (next.done === true) break
+        yield checked(next.value, missing, record)
+      }
+    } finally {
+      // not awaited: a source that hangs must not hold the preparation
+      instances.return?.().catch(() => undefined)
+    }
+  }
+  if (missing.size > 0) throw neverCame(missing.size, record.slices.length, fault)
+}
+
+function checked(
+  instance: RetrievedInstance,
+  missing: Map<string, SliceRow>,
+  record: VolumeRecord,
+): ReceivedSlice {
+  const row = missing.get(instance.header.sop)
+  if (row === undefined)
+    throw new MdmError('MDM_SOURCE_CHANGED', 'the source sent a slice twice, or one not asked for')
+  const voxels = sliceVoxels(instance, row, record.volume)
+  if (voxels.length !== record.sliceBytes)
+    throw new MdmError('MDM_SOURCE_CHANGED', 'a slice has another length')
+  missing.delete(row.sop)
+  return { row, voxels }
+}
+
+/** What the second attempt may mend; a changed or refused object stays what it is. */
+function worthAsking(error: unknown, signal: AbortSignal): boolean {
+  return !signal.aborted && (!(error instanceof MdmError) || ERRORS[error.code].retry)
+}
+
+/** A series the source no longer knows was changed there; to the caller it is not a volume that never existed. */
+function asChanged(error: unknown): unknown {
+  if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') return error
+  return new MdmError('MDM_SOURCE_CHANGED', 'the source does not know the series any more', { cause: error })
+}
+
+function neverCame(missing: number, all: number, cause: unknown): MdmError {
+  if (missing < all || cause === undefined) {
+    const message = `${missing} of ${all} slices did not come, though asked for twice`
+    return new MdmError('MDM_SOURCE_INCOMPLETE', message, { cause, details: { missing, slices: all } })
+  }
+  return cause instanceof MdmError ? cause : new MdmError('MDM_SOURCE_UNREACHABLE', undefined, { cause })
+}
+
+/**
+ * The next instance, or a rejection when the signal aborts or the source is silent, even if the source ignores both.
+ * Not Promise.race with one long-lived promise: that would keep every instance alive until the end.
+ */
+function pull<T>(
+  iterator: AsyncIterator<T>,
+  o: { signal: AbortSignal; silenceMs: number },
+): Promise<IteratorResult<T>> {
+  return new Promise((resolve, reject) => {
+    const abort = () => settle(() => reject(o.signal.reason))
+    const timer = setTimeout(
+      () => settle(() => reject(new MdmError('MDM_SOURCE_UNREACHABLE', 'the image source is silent'))),
+      o.silenceMs,
+    )
+    const settle = (how: () => void) => {
+      clearTimeout(timer)
+      o.signal.removeEventListener('abort', abort)
+      how()
+    }
+    if (o.signal.aborted) return abort()
+    o.signal.addEventListener('abort', abort, { once: true })
+    iterator.next().then(
+      (result) => settle(() => resolve(result)),
+      (error: unknown) => settle(() => reject(error)),
+    )
+  })
+}
