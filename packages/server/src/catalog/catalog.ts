@@ -1,0 +1,193 @@
+import { MdmError } from '@mdm/core/errors'
+import type { Guid, Kid, Lfn, Sha256, SiteId, Surl, Version, VolumeName } from '@mdm/core/names'
+import type { Volume } from '@mdm/core/volume/volume'
+import type { SiteStore } from '../store/site-store.ts'
+import type { SliceRow } from '../volume/plan.ts'
+import { recordOf, sliceOf } from './records.ts'
+
+/** All that is registered of one version of a volume; delivery needs nothing else. Site-internal: names the patient's study. */
+export interface VolumeRecord {
+  readonly guid: Guid
+  readonly version: Version
+  readonly kid: Kid
+  readonly lfn: Lfn
+  readonly surl: Surl
+  readonly site: SiteId
+  readonly source: string
+  readonly study: string
+  readonly series: string
+  readonly plaintextBytes: number
+  readonly containerBytes: number
+  /** NRRD header; the plaintext is these bytes, then the slices */
+  readonly header: Buffer
+  readonly sliceBytes: number
+  /** in the order of the volume */
+  readonly slices: readonly SliceRow[]
+  readonly volume: Volume
+  /** JWS of the newest epoch */
+  readonly manifest: string
+  /** code of the de-identification profile */
+  readonly profile: string
+  /** of the whole plaintext, hex; from the first SEALED preparation on */
+  readonly plaintextSha256?: Sha256
+  readonly registered: string
+}
+
+/** The same without what only delivery needs: a row of `mdm ls`. */
+export type VolumeSummary = Pick<
+  VolumeRecord,
+  'guid' | 'version' | 'lfn' | 'surl' | 'containerBytes' | 'volume' | 'registered'
+>
+
+/** What a name means, whoever asks: no right is looked at here. */
+export interface Found {
+  readonly guid: Guid
+  /** newest version there is */
+  readonly latest: Version
+  /** the version the name itself says: GUID@2, or the version an instance GUID belongs to */
+  readonly version?: Version
+  /** for an instance GUID: its slice, from 0 */
+  readonly slice?: number
+}
+
+/** GUID, versions, LFN, SURL, replicas, checksums and sizes (paper 3.2, FiReMAN's part). Decides nothing: access.ts does. */
+export interface Catalog {
+  /** @returns undefined for a name that nothing has */
+  find(name: VolumeName): Promise<Found | undefined>
+  volume(guid: Guid, version: Version): Promise<VolumeRecord | undefined>
+  summary(guid: Guid, version: Version): Promise<VolumeSummary | undefined>
+  /** GUIDs in order, from after `after` on, with their newest version */
+  page(after: Guid | undefined, limit: number): Promise<{ guid: Guid; latest: Version }[]>
+  /**
+   * Records the plaintext digest of the first SEALED preparation and compares every later one (decision 3).
+   *
+   * @throws MDM_SOURCE_CHANGED when another digest is recorded already
+   */
+  recordDigest(guid: Guid, version: Version, sha256: Sha256): Promise<void>
+}
+
+/** @param o `site` is the name of this site */
+export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
+  return {
+    async find(name) {
+      if ('guid' in name) return (await byGuid(db, name.guid, name.version)) ?? (await byInstance(db, name))
+      const guids = db.selectFrom('volumes').innerJoin('replicas', 'replicas.guid', 'volumes.guid')
+      const row = await (
+        'lfn' in name
+          ? guids.where('volumes.lfn', '=', name.lfn)
+          : guids.where('replicas.surl', '=', name.surl)
+      )
+        .select(['volumes.guid', 'volumes.latest'])
+        .executeTakeFirst()
+      return row
+    },
+
+    async volume(guid, version) {
+      const row = await summaries(db)
+        .innerJoin('manifests', (join) =>
+          join
+            .onRef('manifests.guid', '=', 'versions.guid')
+            .onRef('manifests.version', '=', 'versions.version'),
+        )
+        .select([
+          'versions.kid',
+          'versions.profile',
+          'versions.header',
+          'versions.slice_bytes',
+          'versions.plaintext_bytes',
+          'versions.plaintext_sha256',
+          'volumes.source',
+          'volumes.study',
+          'volumes.series',
+          'manifests.jws',
+        ])
+        .where('versions.guid', '=', guid)
+        .where('versions.version', '=', version)
+        .orderBy('manifests.epoch', 'desc')
+        .executeTakeFirst()
+      if (row === undefined) return undefined
+      const slices = await db
+        .selectFrom('slices')
+        .selectAll()
+        .where('guid', '=', guid)
+        .where('version', '=', version)
+        .orderBy('slice_index')
+        .execute()
+      return recordOf(row, slices.map(sliceOf), o.site)
+    },
+
+    async summary(guid, version) {
+      const row = await summaries(db)
+        .where('versions.guid', '=', guid)
+        .where('versions.version', '=', version)
+        .executeTakeFirst()
+      if (row === undefined) return undefined
+      const { lfn, surl, registered } = row
+      const volume = JSON.parse(row.volume) as Volume
+      return { guid, version, lfn, surl, containerBytes: Number(row.container_bytes), volume, registered }
+    },
+
+    async page(after, limit) {
+      const rows = db.selectFrom('volumes').select(['guid', 'latest']).orderBy('guid').limit(limit)
+      return await (after === undefined ? rows : rows.where('guid', '>', after)).execute()
+    },
+
+    async recordDigest(guid, version, sha256) {
+      await db
+        .updateTable('versions')
+        .set({ plaintext_sha256: sha256 })
+        .where('guid', '=', guid)
+        .where('version', '=', version)
+        .where('plaintext_sha256', 'is', null)
+        .execute()
+      const row = await db
+        .selectFrom('versions')
+        .select('plaintext_sha256')
+        .where('guid', '=', guid)
+        .where('version', '=', version)
+        .executeTakeFirst()
+      if (row === undefined) throw new MdmError('MDM_NOT_FOUND')
+      if (row.plaintext_sha256 !== sha256) throw new MdmError('MDM_SOURCE_CHANGED')
+    },
+  }
+}
+
+function summaries(db: SiteStore) {
+  return db
+    .selectFrom('versions')
+    .innerJoin('volumes', 'volumes.guid', 'versions.guid')
+    .innerJoin('replicas', 'replicas.guid', 'versions.guid')
+    .select([
+      'versions.guid',
+      'versions.version',
+      'versions.volume',
+      'versions.container_bytes',
+      'versions.registered',
+      'volumes.lfn',
+      'replicas.surl',
+    ])
+}
+
+async function byGuid(db: SiteStore, guid: Guid, version: Version | undefined): Promise<Found | undefined> {
+  const row = await db
+    .selectFrom('volumes')
+    .select(['guid', 'latest'])
+    .where('guid', '=', guid)
+    .executeTakeFirst()
+  return row === undefined || version === undefined ? row : { ...row, version }
+}
+
+/** An instance GUID names (volume, slice) of one version; a version beside it must be that one. */
+async function byInstance(
+  db: SiteStore,
+  name: { guid: Guid; version?: Version | undefined },
+): Promise<Found | undefined> {
+  const row = await db
+    .selectFrom('slices')
+    .innerJoin('volumes', 'volumes.guid', 'slices.guid')
+    .select(['volumes.guid', 'volumes.latest', 'slices.version', 'slices.slice_index'])
+    .where('slices.instance_guid', '=', name.guid)
+    .executeTakeFirst()
+  if (row === undefined || (name.version !== undefined && name.version !== row.version)) return undefined
+  return { guid: row.guid, latest: row.latest, version: row.version, slice: row.slice_index }
+}

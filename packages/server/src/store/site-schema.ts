@@ -1,0 +1,185 @@
+import type { Guid, Kid, Lfn, Sha256, Surl } from '@mdm/core/names'
+import type { AclObject, Scope } from '@mdm/core/wire/common'
+import type { TABLES, TableName } from '../metadata/columns.ts'
+
+/**
+ * The site's database (decision 10: it is patient data). Times are ISO 8601 text, JSON is text, lengths are bytes; only what
+ * SQLite and PostgreSQL both know. A row of `volumes` exists only once its registration is complete (J5).
+ */
+export interface SiteSchema {
+  volumes: VolumesTable
+  versions: VersionsTable
+  replicas: ReplicasTable
+  slices: SlicesTable
+  manifests: ManifestsTable
+  statements: StatementsTable
+  access_lists: AccessListsTable
+  patient: MetadataTable<'patient'>
+  image: MetadataTable<'image'>
+  medical: MetadataTable<'medical'>
+  dicom: MetadataTable<'dicom'>
+  protocol: MetadataTable<'protocol'>
+  journal: JournalTable
+  attempts: AttemptsTable
+  quarantine: QuarantineTable
+  outbox: OutboxTable
+  counters: CountersTable
+  rosters: RostersTable
+}
+
+/** One volume for ever; its contents are `versions`. */
+export interface VolumesTable {
+  guid: Guid
+  lfn: Lfn
+  source: string
+  study: string
+  series: string
+  /** which volume of the series, from 1 */
+  ordinal: number
+  /** HMAC of site, study, series and ordinal: one GUID per volume (I3) */
+  volume_key: Sha256
+  latest: number
+}
+
+export interface VersionsTable {
+  guid: Guid
+  version: number
+  kid: Kid
+  profile: string
+  /** the model, JSON */
+  volume: string
+  /** the NRRD header, ASCII */
+  header: string
+  slice_bytes: number
+  plaintext_bytes: number
+  container_bytes: number
+  /** SHA-256 over the slice rows and the header: tells a corrected series from a known one */
+  content_digest: Sha256
+  plaintext_sha256: Sha256 | null
+  registered: string
+}
+
+export interface ReplicasTable {
+  guid: Guid
+  surl: Surl
+  site: string
+  source: string
+}
+
+/** One slice of one version; the instance GUID is a name for it. */
+export interface SlicesTable {
+  guid: Guid
+  version: number
+  slice_index: number
+  instance_guid: Guid
+  sop: string
+  rows: number
+  columns: number
+  /** three numbers, JSON */
+  position: string
+  /** six numbers, JSON */
+  orientation: string
+  bits_allocated: number
+  bits_stored: number
+  high_bit: number
+  pixel_representation: number
+  slope: number
+  intercept: number
+}
+
+export interface ManifestsTable {
+  guid: Guid
+  version: number
+  epoch: number
+  jws: string
+}
+
+/** Every signed change of every access list, as it was signed. */
+export interface StatementsTable {
+  scope: Scope
+  object: AclObject
+  seq: number
+  digest: Sha256
+  jws: string
+  stored: string
+}
+
+/** What a chain of statements comes to, so that thousands of lists need not be replayed; sealed with a key of the site. */
+export interface AccessListsTable {
+  scope: Scope
+  object: AclObject
+  seq: number
+  head: Sha256
+  /** what the chain says now, JSON */
+  state: string
+  /** HMAC of the other columns */
+  seal: Sha256
+}
+
+/** One row per version: what the headers of these very objects say. */
+export type MetadataTable<T extends TableName> = { guid: Guid; version: number } & {
+  [C in keyof (typeof TABLES)[T]]: ((typeof TABLES)[T][C] extends { type: 'number' } ? number : string) | null
+}
+
+export type JournalState = 'PENDING' | 'WAITING' | 'ACTIVE' | 'QUARANTINED'
+
+/** One row per volume that was ever to be registered (J1). */
+export interface JournalTable {
+  volume_key: Sha256
+  source: string
+  study: string
+  series: string
+  ordinal: number
+  state: JournalState
+  code: string | null
+  /** who asked, JSON {dn, issuer, spki} */
+  caller: string
+  created: string
+  updated: string
+  /** when the trigger was answered (J7) */
+  acknowledged: string | null
+}
+
+/** Keys whose shares may lie on key servers without a volume; a row goes when they are deleted or in use. */
+export interface AttemptsTable {
+  kid: Kid
+  guid: Guid
+  volume_key: Sha256
+  created: string
+}
+
+/** What was refused, for the administrator: rule, names of tags and a digest, no values. */
+export interface QuarantineTable {
+  id: string
+  source: string
+  study: string
+  series: string
+  code: string
+  reason: string
+  /** names of attributes, JSON */
+  tags: string
+  instances: number
+  /** HMAC of the instances: the same refusal is the same row */
+  digest: Sha256
+  created: string
+}
+
+/** Audit events that belong to a commit and are written to the log after it (J6). */
+export interface OutboxTable {
+  event_id: string
+  /** order of the commits, from counter `outbox` */
+  position: number
+  event: string
+}
+
+export interface CountersTable {
+  name: string
+  value: number
+}
+
+export interface RostersTable {
+  seq: number
+  digest: Sha256
+  jws: string
+  accepted: string
+}
