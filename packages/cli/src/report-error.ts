@@ -41,7 +41,11 @@ export function noteOf(error: MdmError): ErrorNote {
   const requestId = error.details['requestId']
   const next =
     typeof requestId === 'string' && error.exitCode === 1 ? `${error.next} ${requestId}` : error.next
-  return { code: error.code, message: error.message, next }
+  return {
+    code: error.code,
+    message: error.code === 'MDM_USAGE' ? usageText(error.message) : error.message,
+    next,
+  }
 }
 
 /** Three lines for a person: what failed, its code, what to do. */
@@ -66,7 +70,10 @@ const FILE_FAULTS = new Set([
   'EIO',
 ])
 
-/** oclif repeats its help hint in every message; the next step says it already. */
+/** oclif wraps every message in "Parsing --flag" and a help hint; code and next step say that already. */
 function usageText(message: string): string {
-  return message.replace(/\s*See more help with --help\s*/g, '').replace(/\s*\n\s*/g, ' ')
+  return message
+    .replace(/^Parsing --\S+ \n\t/, '')
+    .replace(/\s*See more help with --help\s*/g, '')
+    .replace(/\s*\n\s*/g, ' ')
 }

@@ -1,0 +1,31 @@
+import { BaseCommand } from '../../base-command.ts'
+import type { TourStep } from '../../demo/tour.ts'
+
+/** `npm run demo`. */
+export default class Demo extends BaseCommand {
+  static override summary = 'a tour: a whole grid, used by four people, in under a minute'
+  static override description = [
+    'Starts a grid in a temporary folder, registers made-up CT and MR series, finds, grants and fetches them at all three',
+    'levels, and is refused as a stranger. Every command is shown as you would type it. Nothing is left behind.',
+  ].join(' ')
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --json',
+  ]
+
+  async run(): Promise<{ steps: TourStep[] }> {
+    await this.parse(Demo)
+    const [{ tour }, { previewNrrd }] = await Promise.all([
+      import('../../demo/tour.ts'),
+      import('../../demo/preview.ts'),
+    ])
+    const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
+    const canvas = { columns: Math.min((process.stdout.columns ?? 80) - 4, 64), rows: 24, colour }
+    const steps = await tour({
+      signal: this.signal,
+      say: (text) => this.print(text),
+      draw: (nrrd) => previewNrrd(nrrd, canvas).replace(/^/gm, '  ').trimEnd() + '\n',
+    })
+    return { steps }
+  }
+}
