@@ -69,12 +69,13 @@ export async function createFileKey(o: FileKeyOptions): Promise<CreatedFileKey> 
       kcv,
       created,
     }
+    const signed = await signManifest(manifest, o.signer)
     const again = combineShares(
       manifest,
       o.servers.map((server, i) => ({ server, share: shares[i]! })),
     )
     if (!again.equals(fileKey)) throw new MdmError('MDM_INTERNAL', 'the envelopes do not give the key')
-    return { fileKey, shares, manifest: await signManifest(manifest, o.signer) }
+    return { fileKey, shares, manifest: signed }
   } finally {
     secret.fill(0)
   }
