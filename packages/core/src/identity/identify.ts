@@ -1,0 +1,78 @@
+import type { X509Certificate } from 'node:crypto'
+import { MdmError } from '../errors.ts'
+import type { SiteId } from '../names.ts'
+import { findEndEntity, type EndEntity } from './chain.ts'
+import type { Dn } from './dn.ts'
+import { requireIssuedBy, requireValid } from './issued.ts'
+import type { TrustedRoster } from './roster.ts'
+import { requireStrongKey } from './strength.ts'
+
+/** Who calls: what every decision is made from. `issuer` is the name of the CA, so equal names of two CAs are two users. */
+export type Caller =
+  | {
+      readonly kind: 'user'
+      readonly dn: Dn
+      readonly issuer: Dn
+      /** SHA-256 of the caller's SubjectPublicKeyInfo, hex */
+      readonly spki: string
+      readonly notAfter: Date
+      /** VOMS attributes; empty until proxies are accepted */
+      readonly fqans: string[]
+    }
+  | {
+      readonly kind: 'service'
+      readonly site: SiteId
+      readonly dn: Dn
+      readonly issuer: Dn
+      readonly spki: string
+      readonly notAfter: Date
+    }
+
+/**
+ * Says who a peer is, from the certificates it proved the key of in TLS and from the roster alone. Called on every request,
+ * since a certificate may expire while a connection is open.
+ *
+ * A service is known by its key; a user by a certificate that a CA of the roster issued below its name spaces.
+ *
+ * @param chain leaf first; TLS proved that the peer holds the leaf's private key
+ * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED
+ * @see architecture.md of the design, decision 6; RFC 5280 section 6
+ */
+export function identify(chain: readonly X509Certificate[], roster: TrustedRoster, now: Date): Caller {
+  const entity = findEndEntity(chain)
+  return roster.services.has(entity.identity.spki) ? service(entity, roster, now) : user(entity, roster, now)
+}
+
+function service({ identity }: EndEntity, roster: TrustedRoster, now: Date): Caller {
+  requireStrongKey(identity)
+  requireValid(identity, now)
+  const { dn, issuer, spki, notAfter } = identity
+  return { kind: 'service', site: roster.body.site, dn, issuer, spki, notAfter }
+}
+
+function user(
+  { certificate, identity, notAfter, fqans }: EndEntity,
+  roster: TrustedRoster,
+  now: Date,
+): Caller {
+  let reason: unknown = new MdmError(
+    'MDM_UNAUTHENTICATED',
+    'the certificate is of a CA that this site does not accept',
+  )
+  // A CA that renewed its key stands in the roster twice under one name: the one that signed decides.
+  for (const ca of roster.userCas.filter((known) => known.identity.dn === identity.issuer)) {
+    try {
+      requireIssuedBy(ca, certificate, identity)
+      requireValid(ca.identity, now, 'the certificate of the CA')
+      requireValid(identity, now)
+      return { kind: 'user', dn: identity.dn, issuer: ca.identity.dn, spki: identity.spki, notAfter, fqans }
+    } catch (error) {
+      if (!isExpiry(reason)) reason = error
+    }
+  }
+  throw reason
+}
+
+function isExpiry(error: unknown): boolean {
+  return error instanceof MdmError && error.code === 'MDM_CREDENTIAL_EXPIRED'
+}

@@ -1,0 +1,48 @@
+import { createPublicKey } from 'node:crypto'
+import { MdmError } from '../errors.ts'
+import type { CertificateIdentity } from './certificate.ts'
+
+/** RSA and ECDSA with SHA-2, and Ed25519; never SHA-1 or MD5 (RFC 4055, RFC 5758, RFC 8410). */
+const SIGNATURES = new Set([
+  '1.2.840.113549.1.1.11',
+  '1.2.840.113549.1.1.12',
+  '1.2.840.113549.1.1.13',
+  '1.2.840.10045.4.3.2',
+  '1.2.840.10045.4.3.3',
+  '1.2.840.10045.4.3.4',
+  '1.3.101.112',
+])
+
+/** Fails unless the issuer signed with an algorithm nobody can forge today. @throws MDM_UNAUTHENTICATED */
+export function requireStrongSignature(certificate: CertificateIdentity): void {
+  if (!SIGNATURES.has(certificate.signatureAlgorithm))
+    throw weak('is signed with an algorithm that is not accepted')
+}
+
+/**
+ * Fails unless the key is RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, written in its one spelling.
+ *
+ * @throws MDM_UNAUTHENTICATED
+ */
+export function requireStrongKey(certificate: CertificateIdentity): void {
+  const der = Buffer.from(certificate.spkiDer, 'base64')
+  let spelling: Buffer
+  let strong: boolean
+  try {
+    const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
+    strong =
+      key.asymmetricKeyType === 'ed25519' ||
+      (key.asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) ||
+      (key.asymmetricKeyType === 'ec' && ['prime256v1', 'secp384r1'].includes(namedCurve))
+    spelling = key.export({ format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw weak('holds a key that cannot be read', cause)
+  }
+  // Administrators and services are known by the digest of these bytes, so the same key must not have two.
+  if (!strong || !spelling.equals(der)) throw weak('holds a key of a kind or size that is not accepted')
+}
+
+function weak(what: string, cause?: unknown): MdmError {
+  return new MdmError('MDM_UNAUTHENTICATED', `the certificate ${what}`, { cause })
+}
