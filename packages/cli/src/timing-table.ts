@@ -13,7 +13,7 @@ export interface TimingReport {
 const FIGURE_4: readonly (readonly [name: string, label: string])[] = [
   ['access-control', 'open: access control'],
   ['resolve-surl', 'open: resolve SURL'],
-  ['site-retrieve-key', 'open: SRM get: retrieve key'],
+  ['retrieve-key', 'open: SRM get: retrieve key'],
   ['dicom-transaction', 'open: SRM get: DICOM transaction'],
   ['open-overhead', 'open: open overhead'],
   ['client-retrieve-key', 'decryption init: retrieve key'],

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -37,7 +37,7 @@ interface Asked {
  * @throws MDM_INTERNAL when a command ends otherwise than the story says
  */
 export async function tour(o: TourOptions): Promise<TourStep[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'mdm-demo-'))
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'mdm-demo-')))
   const dir = join(folder, 'grid')
   try {
     o.say(
