@@ -38,7 +38,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
   },
 }
 
-async function catalog(db: Kysely<never>): Promise<void> {
+async function catalog(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('volumes')
     .addColumn('guid', 'text', (c) => c.primaryKey())
@@ -105,7 +105,7 @@ async function catalog(db: Kysely<never>): Promise<void> {
     .execute()
 }
 
-async function access(db: Kysely<never>): Promise<void> {
+async function access(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('statements')
     .addColumn('scope', 'text', (c) => c.notNull())
@@ -135,7 +135,7 @@ async function access(db: Kysely<never>): Promise<void> {
     .execute()
 }
 
-async function metadata(db: Kysely<never>): Promise<void> {
+async function metadata(db: Kysely<unknown>): Promise<void> {
   for (const [table, { text, number }] of Object.entries(METADATA_001)) {
     let create = db.schema
       .createTable(table)
@@ -151,7 +151,7 @@ async function metadata(db: Kysely<never>): Promise<void> {
   await db.schema.createIndex('medical_by_modality').on('medical').column('modality').execute()
 }
 
-async function registration(db: Kysely<never>): Promise<void> {
+async function registration(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('journal')
     .addColumn('volume_key', 'text', (c) => c.primaryKey())

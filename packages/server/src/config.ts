@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { MdmError } from '@mdm/core/errors'
+
+/** Where a server listens; port 0 takes a free one. */
+export const Listen = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(0).max(65_535) })
+export type Listen = z.infer<typeof Listen>
+
+/** Paths of PEM files. */
+export const TlsFiles = z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
+
+/** How many requests one caller may make. */
+export const Rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().min(1) })
+
+/** keys.json: one key server. Paths are relative to the file. */
+export const KeysConfig = z.strictObject({
+  kind: z.literal('keys'),
+  listen: Listen,
+  /** Ed25519 private key (PEM) whose hash is the server's id */
+  identity: z.string().min(1),
+  tls: TlsFiles,
+  store: z.string().min(1),
+  /** 32 bytes that encrypt the shares in the store */
+  storeKey: z.string().min(1),
+  audit: z.string().min(1),
+  /** folder of trusted rosters */
+  rosters: z.string().min(1),
+  /** JSON list of principals that nobody here answers; read again when it changes */
+  bans: z.string().min(1).optional(),
+  limit: Rate.default({ perSecond: 500, burst: 2_000 }),
+})
+export type KeysConfig = z.infer<typeof KeysConfig>
+
+/**
+ * Reads a configuration file.
+ *
+ * @returns the parsed configuration and a function that makes its paths absolute
+ * @throws MDM_CONFIG naming the fields that are wrong, never their values
+ */
+export async function readConfig<Schema extends z.ZodType>(
+  file: string,
+  schema: Schema,
+): Promise<{ config: z.output<Schema>; path: (relative: string) => string }> {
+  let json: unknown
+  try {
+    json = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the configuration file cannot be read as JSON', { cause })
+  }
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) {
+    const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole').join(', ')
+    throw new MdmError('MDM_CONFIG', `the configuration is wrong at: ${fields}`, { cause: parsed.error })
+  }
+  return { config: parsed.data, path: (relative) => resolve(dirname(file), relative) }
+}

@@ -1,0 +1,184 @@
+import { createPrivateKey, createSecretKey } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { Kysely } from 'kysely'
+import { spkiDigest } from '@mdm/core/crypto/spki'
+import { MdmError } from '@mdm/core/errors'
+import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
+import { Guid, KeyServerId } from '@mdm/core/names'
+import { openAudit } from './audit/audit.ts'
+import { countRefusals } from './audit/refusals.ts'
+import { KeysConfig, readConfig } from './config.ts'
+import { createApp, type Refusal } from './http/app.ts'
+import { createLimiter } from './http/limit.ts'
+import { openLog, type Log } from './http/log.ts'
+import { serve, type Serving } from './http/serve.ts'
+import { openBanFile } from './keyshares/ban-file.ts'
+import { auditCaller, type KeyServer } from './keyshares/key-server.ts'
+import { keyServerRoutes } from './keyshares/routes.ts'
+import { isBannedHere } from './keyshares/site-groups.ts'
+import { identifyAnywhere } from './keyshares/standing.ts'
+import { KEYS_MIGRATIONS, type KeysSchema } from './store/keys-schema.ts'
+import { migrate } from './store/migrate.ts'
+import { openRosters } from './store/rosters.ts'
+import { sqliteDialect } from './store/sqlite.ts'
+
+/** How long a changed ban list or a newly trusted roster may go unseen. */
+const REFRESH_MS = 1_000
+
+export interface RunningKeyServer extends Serving {
+  readonly id: KeyServerId
+}
+
+/**
+ * Starts a key server: wiring only, what it does is in keyshares/.
+ *
+ * @param file keys.json
+ * @throws MDM_CONFIG when the configuration or a file it names is wrong; MDM_INTEGRITY when the audit log was altered
+ */
+export async function startKeyServer(
+  file: string,
+  o: { now?: () => Date; log?: Log } = {},
+): Promise<RunningKeyServer> {
+  const { config, path } = await readConfig(file, KeysConfig)
+  const now = o.now ?? (() => new Date())
+  const log = o.log ?? openLog()
+  const id = await identityOf(path(config.identity))
+  const storeKey = createSecretKey(await readSecret(path(config.storeKey), 32))
+  const [certificate, key] = [
+    await readText(path(config.tls.certificate)),
+    (await readSecret(path(config.tls.key))).toString('utf8'),
+  ]
+  const rosters = await openRosters(path(config.rosters))
+  const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
+  const audit = await openAudit(path(config.audit), { now })
+  const db = new Kysely<KeysSchema>({ dialect: sqliteDialect(path(config.store)) })
+  const close = async () => {
+    await db.destroy()
+    await audit.close()
+  }
+  try {
+    await migrate(db, KEYS_MIGRATIONS)
+    const server: KeyServer = { id, db, storeKey, rosters, bans, audit, now }
+    const refresh = createRefresh(server, log)
+    const refusals = countRefusals(audit, { now: () => now().getTime() })
+    const app = createApp({
+      tls: { certificate, key },
+      log,
+      limit: createLimiter(config.limit),
+      async identify(chain) {
+        await refresh()
+        const caller = identifyAnywhere(rosters.current(), chain, now())
+        if (isBannedHere(bans.principals, caller)) throw new MdmError('MDM_BANNED')
+        return caller
+      },
+      refused: (refusal) => noteRefusal(server, refusals, refusal),
+    })
+    keyServerRoutes(app, server)
+    await audit.record({ event: 'server-started', outcome: 'done' })
+    const serving = await serve(app, config.listen)
+    return {
+      id,
+      url: serving.url,
+      async stop() {
+        await serving.stop()
+        await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)
+        await close()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/**
+ * The operator accepts a roster by the fingerprint got out of band; a server that runs sees it within a second.
+ *
+ * @throws MDM_ROSTER when the fingerprint is another one or the roster does not follow from the one trusted
+ */
+export async function trustRoster(
+  configFile: string,
+  rosterFile: string,
+  fingerprint: string,
+): Promise<TrustedRoster> {
+  const { config, path } = await readConfig(configFile, KeysConfig)
+  const rosters = await openRosters(path(config.rosters))
+  return await rosters.trust((await readText(rosterFile)).trim(), fingerprint)
+}
+
+/**
+ * Looks for a changed ban list and changed rosters, at most once in REFRESH_MS; every request waits for a look under way. What
+ * cannot be read is logged, makes /health not ready, and leaves the last good state in force.
+ */
+function createRefresh(server: KeyServer, log: Log): () => Promise<void> {
+  const recorded = new Set<string>()
+  let due = 0
+  let look: Promise<void> = Promise.resolve()
+  return () => {
+    if (performance.now() < due) return look
+    due = performance.now() + REFRESH_MS
+    look = (async () => {
+      await Promise.all([server.bans.refresh(), server.rosters.refresh()])
+      if (!server.bans.readable) log.error({ event: 'ban-list-unreadable' })
+      if (!server.rosters.readable) log.error({ event: 'rosters-unreadable' })
+      for (const { digest, body, jws } of server.rosters.current()) {
+        if (recorded.has(digest)) continue
+        const facts = { seq: body.seq, fingerprint: rosterFingerprint(jws) }
+        await server.audit.record({ event: 'roster-in-force', outcome: 'done', site: body.site, facts })
+        recorded.add(digest)
+      }
+    })()
+    return look
+  }
+}
+
+async function noteRefusal(
+  server: KeyServer,
+  refusals: ReturnType<typeof countRefusals>,
+  refusal: Refusal,
+): Promise<void> {
+  const guid = Guid.safeParse(refusal.params.guid ?? refusal.params.scope)
+  const event = {
+    event: 'request-refused',
+    code: refusal.code,
+    requestId: refusal.requestId,
+    ...(refusal.caller === undefined ? {} : { caller: auditCaller(refusal.caller) }),
+    ...(guid.success ? { guid: guid.data } : {}),
+  }
+  // A fork is a sign of an attack and is never just counted.
+  if (refusal.code === 'MDM_STATEMENT_FORKED') await server.audit.record({ ...event, outcome: 'refused' })
+  else await refusals.note(event)
+}
+
+async function identityOf(file: string): Promise<KeyServerId> {
+  const pem = await readSecret(file)
+  try {
+    const key = createPrivateKey(pem)
+    if (key.asymmetricKeyType !== 'ed25519') throw new Error('not an Ed25519 key')
+    return KeyServerId.parse(spkiDigest(key))
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the identity key is not an Ed25519 private key', { cause })
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  return (await readFileOf(file)).toString('utf8')
+}
+
+/** Reads a file that nobody else may read. */
+async function readSecret(file: string, bytes?: number): Promise<Buffer> {
+  const content = await readFileOf(file)
+  if (((await stat(file)).mode & 0o077) !== 0)
+    throw new MdmError('MDM_CONFIG', 'a key file is readable by others: chmod 600 it')
+  if (bytes !== undefined && content.length !== bytes)
+    throw new MdmError('MDM_CONFIG', `the store key must be ${bytes} bytes`)
+  return content
+}
+
+async function readFileOf(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'a file the configuration names cannot be read', { cause })
+  }
+}

@@ -1,0 +1,56 @@
+import { readFile, stat } from 'node:fs/promises'
+import { z } from 'zod'
+import { Principal } from '@mdm/core/acl/principal'
+import { MdmError } from '@mdm/core/errors'
+
+/** The operator's own list of principals that nobody here answers, beside what sites ban by statements. */
+export interface BanFile {
+  readonly principals: readonly Principal[]
+  /** False while the file is there and cannot be read; the last good list stays in force. */
+  readonly readable: boolean
+  /** Reads the file again if it changed. */
+  refresh(): Promise<void>
+}
+
+/**
+ * @param file path of a JSON list of principals; an absent file is an empty list
+ * @throws MDM_CONFIG when it is there and cannot be read at the start: a server does not begin without its bans
+ */
+export async function openBanFile(file: string | undefined): Promise<BanFile> {
+  let principals: readonly Principal[] = []
+  let readable = true
+  let version = ''
+  const refresh = async (): Promise<void> => {
+    if (file === undefined) return
+    const found = await versionOf(file)
+    if (found === version) return
+    try {
+      principals =
+        found === 'absent' ? [] : z.array(Principal).parse(JSON.parse(await readFile(file, 'utf8')))
+      readable = true
+      version = found
+    } catch (cause) {
+      readable = false
+      throw new MdmError('MDM_CONFIG', 'the ban list cannot be read', { cause })
+    }
+  }
+  await refresh()
+  return {
+    get principals() {
+      return principals
+    },
+    get readable() {
+      return readable
+    },
+    refresh: () => refresh().catch(() => undefined),
+  }
+}
+
+async function versionOf(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs } = await stat(file)
+    return `${ino} ${size} ${mtimeMs}`
+  } catch {
+    return 'absent'
+  }
+}

@@ -1,0 +1,59 @@
+import { isAdministrator } from '@mdm/core/acl/evaluate'
+import { MdmError } from '@mdm/core/errors'
+import type { Guid, Kid, SiteId } from '@mdm/core/names'
+import type { RequestContext } from '../http/route.ts'
+import { chainState } from './chain-store.ts'
+import { auditCaller, type KeyServer } from './key-server.ts'
+import { ownerOf, removeShares, sharesOf } from './share-store.ts'
+import { standingOf } from './standing.ts'
+
+/**
+ * Deletes the shares of one key: a registration that never became visible is undone by the site's service; a key that readers
+ * have used goes only by an administrator of it.
+ *
+ * @returns how many went; 0 to any site's service for what is not there or not its own, so that a repeat is no error
+ * @throws MDM_NOT_FOUND to everyone else
+ * @throws MDM_DENIED to the site's service once a reader got a share
+ */
+export async function deleteShares(
+  server: KeyServer,
+  c: RequestContext<{ guid: Guid; kid: Kid }, unknown, unknown>,
+): Promise<{ deleted: number }> {
+  const { guid, kid } = c.params
+  const site = (await ownerOf(server.db, guid)) as SiteId | undefined
+  const standing = site === undefined ? undefined : await standingOf(server, c.chain, site)
+  if (site === undefined || standing === undefined) return nothingOf(c.caller.kind)
+  const { caller, roster } = standing
+  const service = caller.kind === 'service' && caller.site === site
+  const key = await chainState(server.db, { site, scope: guid, object: 'key' })
+  if (!service && !isAdministrator(key, caller, roster)) return nothingOf(caller.kind)
+  const deleted = await server.db.transaction().execute(async (trx) => {
+    const stored = await sharesOf(trx, guid, kid)
+    if (stored.length === 0) return 0
+    if (service && stored.some((row) => row.released !== null)) {
+      throw new MdmError(
+        'MDM_DENIED',
+        'a reader has used this key: only an administrator of it may delete it',
+      )
+    }
+    await removeShares(trx, guid, kid)
+    await server.audit.record({
+      event: 'shares-deleted',
+      outcome: 'done',
+      caller: auditCaller(caller),
+      site,
+      guid,
+      kid,
+      requestId: c.requestId,
+      facts: { shares: stored.length },
+    })
+    return stored.length
+  })
+  return { deleted }
+}
+
+/** The answer for a GUID that is unknown here, which must not differ from the one for another's GUID. */
+function nothingOf(kind: 'user' | 'service'): { deleted: number } {
+  if (kind === 'service') return { deleted: 0 }
+  throw new MdmError('MDM_NOT_FOUND')
+}

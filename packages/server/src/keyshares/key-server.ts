@@ -1,0 +1,25 @@
+import type { KeyObject } from 'node:crypto'
+import type { KeyServerId } from '@mdm/core/names'
+import type { Audit, AuditCaller } from '../audit/audit.ts'
+import type { Rosters } from '../store/rosters.ts'
+import type { BanFile } from './ban-file.ts'
+import type { Db } from './share-store.ts'
+import type { Caller } from '@mdm/core/identity/identify'
+
+/** What the handlers of a key server work with. */
+export interface KeyServer {
+  /** SHA-256 of the long-lived key; manifests name this server by it */
+  readonly id: KeyServerId
+  readonly db: Db
+  /** encrypts the shares in the store */
+  readonly storeKey: KeyObject
+  readonly rosters: Rosters
+  readonly bans: BanFile
+  readonly audit: Audit
+  now(): Date
+}
+
+/** A caller as the audit log names it. */
+export function auditCaller({ dn, issuer, spki }: Caller): AuditCaller {
+  return { dn, issuer, spki }
+}

@@ -1,0 +1,62 @@
+import { allows } from '@mdm/core/acl/evaluate'
+import { MdmError } from '@mdm/core/errors'
+import type { Guid, Kid, SiteId } from '@mdm/core/names'
+import type { Release } from '@mdm/core/wire/key-server'
+import type { RequestContext } from '../http/route.ts'
+import { chainState } from './chain-store.ts'
+import { auditCaller, type KeyServer } from './key-server.ts'
+import { markReleased, ownerOf, revealShare, sharesOf } from './share-store.ts'
+import { standingOf } from './standing.ts'
+
+/** More than one key of a volume is rare; a reply never holds more than its contract allows. */
+const MAX_RELEASES = 100
+
+/**
+ * Releases the shares of a volume that the caller may read by this server's OWN copy of the key's access list; no site is asked.
+ *
+ * @throws MDM_NOT_FOUND, always the same, to everyone else and for every unknown GUID
+ * @throws MDM_AUDIT when the release cannot be written down first
+ * @see paper 3.3; security.md 3.5
+ */
+export async function releaseShares(
+  server: KeyServer,
+  c: RequestContext<{ guid: Guid }, { kid?: Kid | undefined }, unknown>,
+): Promise<{ releases: Release[] }> {
+  const { guid } = c.params
+  const site = (await ownerOf(server.db, guid)) as SiteId | undefined
+  const standing = site === undefined ? undefined : await standingOf(server, c.chain, site)
+  if (site === undefined || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  const { caller, groups } = standing
+  const key = await chainState(server.db, { site, scope: guid, object: 'key' })
+  const now = server.now()
+  const stored = await sharesOf(server.db, guid, c.query.kid)
+  const readable = stored
+    .filter(({ version }) => allows(key, caller, 'read', { version, now, groups }))
+    .slice(0, MAX_RELEASES)
+  if (readable.length === 0) throw new MdmError('MDM_NOT_FOUND')
+  const releases = readable.map((row) => ({
+    kid: row.kid as Kid,
+    version: row.version,
+    epoch: row.epoch,
+    manifest: row.manifest,
+    share: revealShare(server.storeKey, row).toString('base64'),
+  }))
+  if (caller.kind === 'user') await markReleased(server.db, readable, now)
+  await server.audit.record({
+    event: 'shares-released',
+    outcome: 'done',
+    caller: auditCaller(caller),
+    site,
+    guid,
+    ...(c.query.kid === undefined ? {} : { kid: c.query.kid }),
+    object: 'key',
+    requestId: c.requestId,
+    facts: {
+      shares: releases.length,
+      kids: [...new Set(releases.map((r) => r.kid))].join(' '),
+      to: caller.kind,
+      seq: key.seq,
+    },
+  })
+  return { releases }
+}

@@ -1,0 +1,50 @@
+import {
+  getHealth,
+  getRosters,
+  getStatements,
+  getWhoami,
+  postRoster,
+  postStatement,
+} from '@mdm/core/wire/common'
+import {
+  deleteShares as deleteSharesContract,
+  getShares,
+  putShare as putShareContract,
+} from '@mdm/core/wire/key-server'
+import type { App } from '../http/app.ts'
+import { route } from '../http/route.ts'
+import { deleteShares } from './delete-shares.ts'
+import type { KeyServer } from './key-server.ts'
+import { putShare } from './put-share.ts'
+import { releaseShares } from './release.ts'
+import { acceptNextRoster, readRosters } from './rosters.ts'
+import { sitesOf } from './standing.ts'
+import { acceptStatement, readStatements } from './statements.ts'
+
+/** The endpoints of a key server (paper 3.3); this folder's README has their steps and errors. */
+export function keyServerRoutes(app: App, server: KeyServer): void {
+  route(app, putShareContract, (c) => putShare(server, c))
+  route(app, getShares, (c) => releaseShares(server, c))
+  route(app, deleteSharesContract, (c) => deleteShares(server, c))
+  route(app, getStatements, (c) => readStatements(server, c))
+  route(app, postStatement, (c) => acceptStatement(server, c))
+  route(app, getRosters, (c) => readRosters(server, c))
+  route(app, postRoster, (c) => acceptNextRoster(server, c))
+  route(app, getWhoami, async ({ caller, chain }) => ({
+    kind: caller.kind,
+    dn: caller.dn,
+    issuer: caller.issuer,
+    spki: caller.spki,
+    notAfter: caller.notAfter.toISOString(),
+    sites: sitesOf(server, chain),
+  }))
+  route(app, getHealth, async () => {
+    const reasons = [
+      ...(server.audit.writable ? [] : ['the audit log cannot be written']),
+      ...(server.bans.readable ? [] : ['the ban list cannot be read']),
+      ...(server.rosters.readable ? [] : ['the folder of rosters cannot be read']),
+      ...(server.rosters.current().length > 0 ? [] : ['no roster is trusted yet']),
+    ]
+    return { status: reasons.length === 0 ? ('ready' as const) : ('not ready' as const), reasons }
+  })
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod'
+import { isAdministrator } from '@mdm/core/acl/evaluate'
+import { appendStatement, verifyChain, type Chain } from '@mdm/core/acl/statement'
+import { jwsDigest, peekJws } from '@mdm/core/crypto/jws'
+import type { TrustedRoster } from '@mdm/core/identity/roster'
+import { MdmError } from '@mdm/core/errors'
+import { SiteId } from '@mdm/core/names'
+import { AclObject, Scope } from '@mdm/core/wire/common'
+import type { RequestContext } from '../http/route.ts'
+import { extendChain, wholeChain, type ChainName } from './chain-store.ts'
+import { auditCaller, type KeyServer } from './key-server.ts'
+import { ownerOf } from './share-store.ts'
+import { standingOf } from './standing.ts'
+
+interface Posted {
+  readonly statement: string
+  readonly earlier?: string[] | undefined
+}
+
+/**
+ * The whole chain of a key, or of the site's bans and groups.
+ *
+ * @throws MDM_NOT_FOUND but to its administrators and the site's service
+ */
+export async function readStatements(
+  server: KeyServer,
+  c: RequestContext<ChainName, unknown, unknown>,
+): Promise<{ statements: string[] }> {
+  const name = c.params
+  const standing = (await isKeptHere(server, name)) ? await standingOf(server, c.chain, name.site) : undefined
+  if (standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  const chain = await wholeChain(server.db, name)
+  const service = standing.caller.kind === 'service' && standing.caller.site === name.site
+  if (!service && !isAdministrator(chain, standing.caller, standing.roster))
+    throw new MdmError('MDM_NOT_FOUND')
+  return { statements: chain.statements }
+}
+
+/**
+ * Appends a statement that an administrator brings; the same one again changes nothing.
+ *
+ * @throws MDM_NOT_FOUND when the caller is no administrator of the object, before and after
+ * @throws MDM_STATEMENT, MDM_STATEMENT_STALE, MDM_STATEMENT_FORKED
+ */
+export async function acceptStatement(
+  server: KeyServer,
+  c: RequestContext<unknown, unknown, Posted>,
+): Promise<{ seq: number; head: string }> {
+  const name = nameOf(c.body.statement)
+  const standing = (await isKeptHere(server, name)) ? await standingOf(server, c.chain, name.site) : undefined
+  if (standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  const { caller, roster } = standing
+  return await server.db.transaction().execute(async (trx) => {
+    const before = await wholeChain(trx, name)
+    const known = isAdministrator(before, caller, roster)
+    const after = await advance(before, c.body, name, roster, server.now()).catch((error: unknown) => {
+      throw known ? error : new MdmError('MDM_NOT_FOUND')
+    })
+    if (!known && !isAdministrator(after, caller, roster)) throw new MdmError('MDM_NOT_FOUND')
+    const answer = { seq: after.seq, head: after.head! }
+    if (after.seq === before.seq) return answer
+    await extendChain(trx, name, before, after)
+    await server.audit.record({
+      event: 'statement-accepted',
+      outcome: 'done',
+      caller: auditCaller(caller),
+      site: name.site,
+      ...(name.scope === 'site' ? {} : { guid: name.scope }),
+      object: name.object,
+      requestId: c.requestId,
+      facts: { seq: after.seq, head: answer.head, caughtUp: after.seq - before.seq - 1 },
+    })
+    return answer
+  })
+}
+
+/** The chain a statement belongs to, by its own words; they are verified when it is appended. */
+function nameOf(statement: string): ChainName {
+  const claimed = z
+    .object({ site: SiteId, scope: Scope, object: AclObject })
+    .safeParse(peekJws(statement).payload)
+  if (!claimed.success) throw new MdmError('MDM_BAD_REQUEST', 'the statement does not say what it is about')
+  return claimed.data
+}
+
+/** A key server keeps the key's list of the GUIDs it holds, and the bans and groups of the sites it trusts; nothing else. */
+async function isKeptHere(server: KeyServer, { site, scope, object }: ChainName): Promise<boolean> {
+  if (scope === 'site') return object === 'ban' || object.startsWith('group:')
+  return object === 'key' && (await ownerOf(server.db, scope)) === site
+}
+
+async function advance(
+  before: Chain,
+  posted: Posted,
+  name: ChainName,
+  roster: TrustedRoster,
+  now: Date,
+): Promise<Chain> {
+  const missed = (posted.earlier ?? []).filter((jws) => isNew(before, jws))
+  // Their age does not matter: the fresh statement after them names them by its prev hash.
+  const chain =
+    missed.length === 0 ? before : await verifyChain([...before.statements, ...missed], { roster, ...name })
+  return await appendStatement(chain, posted.statement, { roster, now })
+}
+
+/** @throws MDM_STATEMENT_FORKED when another statement holds the place already */
+function isNew(chain: Chain, jws: string): boolean {
+  const { seq } = z
+    .object({ seq: z.int().min(0) })
+    .catch({ seq: -1 })
+    .parse(peekJws(jws).payload)
+  if (seq < 0) throw new MdmError('MDM_BAD_REQUEST', 'an earlier statement names no place')
+  if (seq > chain.seq) return true
+  if (jwsDigest(chain.statements[seq]!) !== jwsDigest(jws)) throw new MdmError('MDM_STATEMENT_FORKED')
+  return false
+}

@@ -1,0 +1,66 @@
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+/** The key server's store. Times are ISO text, names text, sealed shares Buffers. */
+export interface KeysSchema {
+  /** Which site a GUID belongs to: decided by the first founding statement, for ever. */
+  guid_owner: { guid: string; site: string }
+  share: {
+    guid: string
+    kid: string
+    epoch: number
+    version: number
+    manifest: string
+    /** nonce, tag and AES-256-GCM ciphertext of the ShareEnvelope */
+    sealed: Buffer
+    /** when a reader other than the site's service first got it */
+    released: string | null
+    stored: string
+  }
+  /** The state a chain of statements leads to, so that a release needs no signature check. */
+  acl_chain: { site: string; scope: string; object: string; seq: number; state: string }
+  acl_statement: { site: string; scope: string; object: string; seq: number; digest: string; jws: string }
+}
+
+export const KEYS_MIGRATIONS: Record<string, Migration> = {
+  '001-shares-and-statements': {
+    async up(db: Kysely<never>) {
+      await db.schema
+        .createTable('guid_owner')
+        .addColumn('guid', 'text', (c) => c.primaryKey())
+        .addColumn('site', 'text', (c) => c.notNull())
+        .execute()
+      await db.schema
+        .createTable('share')
+        .addColumn('guid', 'text', (c) => c.notNull().references('guid_owner.guid'))
+        .addColumn('kid', 'text', (c) => c.notNull())
+        .addColumn('epoch', 'integer', (c) => c.notNull())
+        .addColumn('version', 'integer', (c) => c.notNull())
+        .addColumn('manifest', 'text', (c) => c.notNull())
+        .addColumn('sealed', 'blob', (c) => c.notNull())
+        .addColumn('released', 'text')
+        .addColumn('stored', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('share_key', ['guid', 'kid', 'epoch'])
+        .execute()
+      await db.schema
+        .createTable('acl_chain')
+        .addColumn('site', 'text', (c) => c.notNull())
+        .addColumn('scope', 'text', (c) => c.notNull())
+        .addColumn('object', 'text', (c) => c.notNull())
+        .addColumn('seq', 'integer', (c) => c.notNull())
+        .addColumn('state', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('acl_chain_key', ['site', 'scope', 'object'])
+        .execute()
+      await db.schema
+        .createTable('acl_statement')
+        .addColumn('site', 'text', (c) => c.notNull())
+        .addColumn('scope', 'text', (c) => c.notNull())
+        .addColumn('object', 'text', (c) => c.notNull())
+        .addColumn('seq', 'integer', (c) => c.notNull())
+        .addColumn('digest', 'text', (c) => c.notNull())
+        .addColumn('jws', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('acl_statement_key', ['site', 'scope', 'object', 'seq'])
+        .execute()
+    },
+  },
+}
