@@ -13,6 +13,7 @@ import type { Peer } from '../grid/http.ts'
 import type { Guid } from '../names.ts'
 import { getStatements, postStatement, type AclObject, type Scope } from '../wire/common.ts'
 import { getAcl } from '../wire/site.ts'
+import { volumeRow } from './metadata.ts'
 import type { Session } from './session.ts'
 
 export interface AclReport {
@@ -29,6 +30,7 @@ export interface ObjectAcl {
 export interface GrantOptions {
   readonly to: Principal
   readonly preset: Preset
+  /** the version that is newest now, unless told */
   readonly versions?: 'all' | readonly number[]
   readonly expires?: string | undefined
 }
@@ -40,8 +42,10 @@ export interface GrantOptions {
  * @throws MDM_PARTIAL when a server did not confirm; `details.changed` says what holds
  */
 export async function grant(session: Session, guid: Guid, o: GrantOptions): Promise<AclReport> {
+  const versions =
+    o.versions === 'all' ? 'all' : [...(o.versions ?? [(await volumeRow(session, { guid })).version])]
   const entries = presetEntries(o.preset, o.to, {
-    versions: o.versions === 'all' ? 'all' : [...(o.versions ?? [])],
+    versions,
     ...(o.expires === undefined ? {} : { expires: o.expires }),
   })
   return await change(

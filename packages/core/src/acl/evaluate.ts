@@ -1,0 +1,92 @@
+import type { Caller } from '../identity/identify.ts'
+import type { TrustedRoster } from '../identity/roster.ts'
+import { spkiDigest } from '../crypto/spki.ts'
+import type { Version } from '../names.ts'
+import { administratorKeys, type Chain } from './chain.ts'
+import type { AclEntry, Right } from './change.ts'
+import type { Principal } from './principal.ts'
+
+/** Groups within groups are followed this deep. */
+const MAX_DEPTH = 8
+
+/** What a decision needs of a chain. */
+export type List = Pick<Chain, 'entries' | 'administrators' | 'object'>
+
+export interface Circumstances {
+  readonly now: Date
+  /** members of each group; evaluated at the time of the request */
+  readonly groups?: ReadonlyMap<string, readonly Principal[]>
+}
+
+/** True when some entry gives the caller the right on this version; all else is denied (paper 3.2, security by default). */
+export function allows(
+  list: List,
+  caller: Caller,
+  right: Right,
+  o: Circumstances & { version: Version },
+): boolean {
+  const versions = allowedVersions(list, caller, right, o)
+  return versions === 'all' || versions.includes(o.version)
+}
+
+/** Every version on which the caller has the right: the union of all entries that name him. */
+export function allowedVersions(
+  list: List,
+  caller: Caller,
+  right: Right,
+  o: Circumstances,
+): 'all' | number[] {
+  const versions = new Set<number>()
+  for (const entry of list.entries) {
+    if (!gives(entry, right) || ended(entry, o.now) || !names(entry.to, caller, o.groups ?? new Map()))
+      continue
+    if (entry.versions === 'all') return 'all'
+    for (const version of entry.versions) versions.add(version)
+  }
+  return [...versions].sort((a, b) => a - b)
+}
+
+/** True when the caller holds a key that may change this list; his name does not matter. */
+export function isAdministrator(
+  list: Pick<Chain, 'administrators'>,
+  caller: Caller,
+  roster: TrustedRoster,
+): boolean {
+  return administratorKeys(list, roster).some((key) => spkiDigest(Buffer.from(key, 'base64')) === caller.spki)
+}
+
+/** True when a list such as the ban list names the caller. */
+export function isMember(
+  list: List,
+  caller: Caller,
+  groups: ReadonlyMap<string, readonly Principal[]> = new Map(),
+): boolean {
+  return list.entries.some((entry) => names(entry.to, caller, groups))
+}
+
+/** The views of a metadata table hold each other: who may read all may read the least. */
+function gives(entry: AclEntry, right: Right): boolean {
+  if (entry.rights.includes(right)) return true
+  if (right === 'basic') return entry.rights.includes('research') || entry.rights.includes('read')
+  return right === 'research' && entry.rights.includes('read')
+}
+
+function ended(entry: AclEntry, now: Date): boolean {
+  return entry.expires !== undefined && Date.parse(entry.expires) <= now.getTime()
+}
+
+function names(
+  principal: Principal,
+  caller: Caller,
+  groups: ReadonlyMap<string, readonly Principal[]>,
+  seen: readonly string[] = [],
+): boolean {
+  if (principal.kind === 'service') return caller.kind === 'service' && caller.site === principal.site
+  if (principal.kind === 'user') {
+    return caller.kind === 'user' && caller.dn === principal.dn && caller.issuer === principal.issuer
+  }
+  if (principal.kind === 'fqan') return caller.kind === 'user' && caller.fqans.includes(principal.fqan)
+  if (seen.length >= MAX_DEPTH || seen.includes(principal.name)) return false
+  const members = groups.get(principal.name) ?? []
+  return members.some((member) => names(member, caller, groups, [...seen, principal.name]))
+}
