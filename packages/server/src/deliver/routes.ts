@@ -1,0 +1,99 @@
+import { parseVolumeName } from '@mdm/core/names'
+import { MdmError } from '@mdm/core/errors'
+import { getContent, getPreparation } from '@mdm/core/wire/site'
+import type { Audit } from '../audit/audit.ts'
+import type { Access } from '../catalog/access.ts'
+import type { App } from '../http/app.ts'
+import { route } from '../http/route.ts'
+import type { Delivery, Lease } from './delivery.ts'
+import { spanOf, type Span } from './range.ts'
+import { readContainer } from './transfer.ts'
+
+export interface DeliveryRoutes {
+  readonly delivery: Delivery
+  readonly access: Pick<Access, 'resolveVolume' | 'requireRight'>
+  readonly audit: Pick<Audit, 'record'>
+}
+
+const CONTENT_TYPE = 'application/x-mdm-volume'
+
+/** The container of a volume, whole or a part, and the state of a preparation (FLOW 2; RFC 9110 section 14). */
+export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
+  route(app, getContent, async (c) => {
+    const name = nameOf(c.params.name)
+    const { record, latest } = await c.timing.measure('resolve-surl', () =>
+      o.access.resolveVolume(c.caller, name),
+    )
+    await c.timing.measure('access-control', () => o.access.requireRight(c.caller, record, 'file', 'read'))
+    const lease = await o.delivery.open(record, { signal: c.signal, timing: c.timing })
+    try {
+      const span = spanFor(lease, c.request.headers, (range) => c.reply.header('content-range', range))
+      const { dn, issuer, spki } = c.caller
+      const { guid, version, kid } = record
+      // durable before the first byte; a get that failed before this line released nothing
+      await o.audit.record({
+        ...{ event: 'volume.get', outcome: 'done', object: 'file', guid, version, kid },
+        ...{
+          caller: { dn, issuer, spki },
+          requestId: c.requestId,
+          facts: { start: span.start, end: span.end },
+        },
+      })
+      if (lease.preparation.over) throw lease.preparation.reason
+      c.signal.throwIfAborted()
+      return {
+        status: span.partial ? 206 : 200,
+        headers: {
+          'content-type': CONTENT_TYPE,
+          'content-length': span.end - span.start,
+          'accept-ranges': 'bytes',
+          etag: `"${lease.etag}"`,
+          'mdm-guid': guid,
+          'mdm-version': version,
+          'mdm-kid': kid,
+          ...(latest > version ? { 'mdm-latest': latest } : {}),
+          ...(span.partial ? { 'content-range': `bytes ${span.start}-${span.end - 1}/${lease.length}` } : {}),
+        },
+        body: readContainer(lease.preparation, span, lease.release),
+      }
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  })
+
+  route(app, getPreparation, async (c) => {
+    const { guid, etag } = c.params
+    const known = o.delivery.report(guid, etag)
+    if (known === undefined) throw new MdmError('MDM_NOT_FOUND')
+    await o.access.requireRight(c.caller, { guid, version: known.version }, 'file', 'read')
+    return known.report
+  })
+}
+
+/** On the wire a malformed name is a malformed request. */
+function nameOf(text: string) {
+  try {
+    return parseVolumeName(text)
+  } catch (cause) {
+    throw new MdmError('MDM_BAD_REQUEST', 'the name is not a GUID, GUID@VERSION, LFN or SURL', { cause })
+  }
+}
+
+function spanFor(
+  lease: Lease,
+  headers: { range?: string | undefined; 'if-range'?: string | string[] | undefined },
+  refuse: (contentRange: string) => void,
+): Span {
+  const ifRange = headers['if-range']
+  try {
+    return spanOf(
+      { range: headers.range, ifRange: ifRange === undefined ? undefined : String(ifRange) },
+      lease.etag,
+      lease.length,
+    )
+  } catch (error) {
+    refuse(`bytes */${lease.length}`)
+    throw error
+  }
+}
