@@ -25,7 +25,7 @@ export interface Chain {
   /** digest of the last statement */
   readonly head: string | null
   readonly entries: readonly AclEntry[]
-  /** keys appointed by statements (base64 DER); those of the roster count besides */
+  /** SPKI digests of the keys that statements appointed; the roster's administrators count besides */
   readonly administrators: readonly string[]
   readonly statements: readonly string[]
 }
@@ -48,7 +48,7 @@ export async function appendStatement(
   const body = bodyOf(jws)
   const held = chain.statements[body.seq]
   if (held === jws) return chain
-  const next = await extend(chain, jws, body, o.roster)
+  const next = await extend(chain, jws, body, { roster: o.roster, live: true })
   if (Math.abs(Date.parse(body.time) - o.now.getTime()) > FRESH_MS) {
     throw new MdmError('MDM_STATEMENT_STALE', 'the statement is not of these five minutes')
   }
@@ -61,21 +61,24 @@ export async function verifyChain(
   o: { roster: TrustedRoster; site: SiteId; scope: Scope; object: AclObject },
 ): Promise<Chain> {
   let chain = emptyChain(o.site, o.scope, o.object)
-  for (const jws of statements) chain = await extend(chain, jws, bodyOf(jws), o.roster)
+  for (const jws of statements)
+    chain = await extend(chain, jws, bodyOf(jws), { roster: o.roster, live: false })
   return chain
 }
 
-async function extend(chain: Chain, jws: string, body: StatementBody, roster: TrustedRoster): Promise<Chain> {
-  if (
-    body.site !== chain.site ||
-    body.scope !== chain.scope ||
-    body.object !== chain.object ||
-    roster.body.site !== chain.site
-  ) {
+/** How strictly a signer is judged: a new statement needs a key of today, a replayed one may be by a former key. */
+interface Judge {
+  readonly roster: TrustedRoster
+  readonly live: boolean
+}
+
+async function extend(chain: Chain, jws: string, body: StatementBody, o: Judge): Promise<Chain> {
+  const { site, scope, object } = chain
+  if (body.site !== site || body.scope !== scope || body.object !== object || o.roster.body.site !== site) {
     throw new MdmError('MDM_STATEMENT', 'the statement is about another list')
   }
   // Whose it is comes first: what nobody signed is no fork.
-  await verifySigner(chain, jws, body, roster)
+  await verifySigner(chain, jws, body, o)
   if (body.seq <= chain.seq)
     throw new MdmError('MDM_STATEMENT_FORKED', `place ${body.seq} of the list is taken by another statement`)
   if (body.seq !== chain.seq + 1)
@@ -90,32 +93,44 @@ async function extend(chain: Chain, jws: string, body: StatementBody, roster: Tr
 }
 
 /** Seq 0 of a volume is the site's; all else is an administrator's own key, whatever name a certificate gives it. */
-async function verifySigner(
-  chain: Chain,
-  jws: string,
-  body: StatementBody,
-  roster: TrustedRoster,
-): Promise<void> {
+async function verifySigner(chain: Chain, jws: string, body: StatementBody, o: Judge): Promise<void> {
   const { kid } = peekJws(jws)
   const founding = body.change.op === 'found'
   if (founding !== (body.seq === 0 && body.scope !== 'site')) {
     throw new MdmError('MDM_STATEMENT', 'only the first statement about a volume founds its list')
   }
-  const key = founding ? roster.signers.find((s) => s.kid === kid)?.key : administratorKey(chain, kid, roster)
+  const key = founding ? foundingKey(kid, o) : administratorKey(chain, kid, body.key, o)
   if (key === undefined) throw new MdmError('MDM_STATEMENT')
   await verifyJws(jws, key, STATEMENT_TYP).catch((cause: unknown) => {
     throw new MdmError('MDM_STATEMENT', undefined, { cause })
   })
 }
 
-function administratorKey(chain: Chain, kid: string, roster: TrustedRoster): KeyObject | undefined {
-  const spki = administratorKeys(chain, roster).find((key) => digestOf(key) === kid)
-  return spki === undefined ? undefined : keyFromSpki(spki)
+/** A key that signs no longer still proves what it signed. */
+function foundingKey(kid: string, { roster, live }: Judge): KeyObject | undefined {
+  const signer = roster.signers.find((s) => s.kid === kid)?.key
+  return signer !== undefined && (!live || roster.signing.has(spkiDigest(signer))) ? signer : undefined
 }
 
-/** Every key that may change this list (base64 DER): the roster's administrators, and those appointed since. */
-export function administratorKeys(chain: Pick<Chain, 'administrators'>, roster: TrustedRoster): string[] {
-  return [...roster.body.administrators.map((a) => a.spki), ...chain.administrators]
+function administratorKey(
+  chain: Chain,
+  kid: string,
+  spki: string | undefined,
+  { roster, live }: Judge,
+): KeyObject | undefined {
+  if (spki === undefined || digestOf(spki) !== kid) return undefined
+  const former = live ? [] : (roster.body.formerAdministrators ?? [])
+  const counts = isAdministratorKey(chain, kid, roster) || former.some((a) => a.spki === kid)
+  return counts ? keyFromSpki(spki) : undefined
+}
+
+/** True for a key that may change this list today: the roster's administrators, and those appointed since. */
+export function isAdministratorKey(
+  chain: Pick<Chain, 'administrators'>,
+  spkiDigest: string,
+  roster: TrustedRoster,
+): boolean {
+  return roster.administrators.has(spkiDigest) || chain.administrators.includes(spkiDigest)
 }
 
 function apply(chain: Chain, { object, change, expires }: StatementBody): Partial<Chain> {
@@ -137,11 +152,10 @@ function apply(chain: Chain, { object, change, expires }: StatementBody): Partia
       on(rightsOf(object).length > 0)
       return { entries: without(change.from) }
     case 'appoint':
-      keyFromSpki(change.administrator.spki)
       return { administrators: [...new Set([...administrators, change.administrator.spki])].slice(0, 1000) }
     case 'dismiss':
       // The roster's administrators are not in this list, so one who may change it always remains.
-      return { administrators: administrators.filter((key) => digestOf(key) !== change.spki) }
+      return { administrators: administrators.filter((key) => key !== change.spki) }
     case 'ban':
     case 'unban':
       on(object === 'ban')

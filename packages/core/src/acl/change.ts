@@ -31,8 +31,8 @@ export const AclEntry = z.strictObject({
 })
 export type AclEntry = z.infer<typeof AclEntry>
 
-/** An administrator is a key (SubjectPublicKeyInfo, base64 of its DER); name and issuer are for people to read. */
-export const Administrator = z.strictObject({ dn: Dn, issuer: Dn, spki: z.base64().max(4096) })
+/** An administrator is a key (SHA-256 of its SubjectPublicKeyInfo); name and issuer are for people to read. */
+export const Administrator = z.strictObject({ dn: Dn, issuer: Dn, spki: Sha256 })
 export type Administrator = z.infer<typeof Administrator>
 
 export const Change = z.discriminatedUnion('op', [
@@ -56,6 +56,8 @@ export const StatementBody = z.strictObject({
   /** digest of the statement before this one; null for the first */
   prev: Sha256.nullable(),
   change: Change,
+  /** the signer's SubjectPublicKeyInfo (base64 DER), whose digest is the `kid`; absent where the site founds a list */
+  key: z.base64().max(4096).optional(),
   time: Time,
   /** only with `grant`: the entry ends no later than this */
   expires: Time.optional(),

@@ -1,8 +1,7 @@
 import type { Caller } from '../identity/identify.ts'
 import type { TrustedRoster } from '../identity/roster.ts'
-import { spkiDigest } from '../crypto/spki.ts'
 import type { Version } from '../names.ts'
-import { administratorKeys, type Chain } from './chain.ts'
+import { isAdministratorKey, type Chain } from './chain.ts'
 import type { AclEntry, Right } from './change.ts'
 import type { Principal } from './principal.ts'
 
@@ -52,7 +51,7 @@ export function isAdministrator(
   caller: Caller,
   roster: TrustedRoster,
 ): boolean {
-  return administratorKeys(list, roster).some((key) => spkiDigest(Buffer.from(key, 'base64')) === caller.spki)
+  return isAdministratorKey(list, caller.spki, roster)
 }
 
 /** True when a list such as the ban list names the caller. */

@@ -35,7 +35,10 @@ export async function signFounding(o: {
 export async function signStatement(o: {
   chain: Chain
   change: Change
-  credential: { readonly privateKey: KeyObject; readonly identity: { readonly spki: string } }
+  credential: {
+    readonly privateKey: KeyObject
+    readonly identity: { readonly spki: string; readonly spkiDer: string }
+  }
   now: Date
   expires?: string
 }): Promise<string> {
@@ -49,6 +52,7 @@ export async function signStatement(o: {
     seq: seq + 1,
     prev: head,
     change: o.change,
+    key: o.credential.identity.spkiDer,
     time,
     ...(o.expires === undefined ? {} : { expires: o.expires }),
   }
