@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { MdmError } from '@mdm/core/errors'
 import { demoUp } from './up.ts'
 import type { DemoGrid } from './grid-file.ts'
-import { stopServers } from './server-process.ts'
+import { stopServers } from './stop-servers.ts'
 
 /** One command of the tour, as a user would type it. */
 export interface TourStep {

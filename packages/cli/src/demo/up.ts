@@ -3,7 +3,8 @@ import { mkdir, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
 import { writeDemo, type DemoGrid } from './grid-file.ts'
-import { runServerCommand, startServer, stopServers } from './server-process.ts'
+import { runServerCommand, startServer } from './server-process.ts'
+import { stopServers } from './stop-servers.ts'
 
 export interface DemoOptions {
   /** folder with DICOM files; made-up series are written when absent */
