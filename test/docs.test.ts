@@ -90,6 +90,40 @@ t.test('every npm script that a document names exists', async (t) => {
   t.strictSame(unknown, [])
 })
 
+t.test('every program in a document is part of an example that a test runs', async (t) => {
+  const examples = list('examples/*.ts').map(read)
+  const blocks = ['README.md', 'packages/core/README.md'].flatMap((path) =>
+    [...read(path).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => match[1]!.trim()),
+  )
+  t.ok(blocks.length >= 4)
+  const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => line !== '')
+  const exported = [...read('packages/core/src/index.ts').matchAll(/\b[a-zA-Z]+\b/g)].map((match) => match[0])
+  for (const line of lines) {
+    const imported = /^import \{ (.*) \} from '@mdm\/core'$/.exec(line)?.[1]?.split(', ')
+    if (imported !== undefined)
+      t.ok(
+        imported.every((name) => exported.includes(name)),
+        line,
+      )
+    else
+      t.ok(
+        examples.some((text) => text.includes(line)),
+        line,
+      )
+  }
+})
+
+t.test('every command and flag in a document is one of ours', async (t) => {
+  t.strictSame(
+    documents.flatMap((path) => unknownCommands(read(path)).map((text) => `${path}: ${text}`)),
+    [],
+  )
+  t.strictSame(unknownCommands('`mdm fetch GUID` and\nnpx mdm get GUID --nope -o x # why'), [
+    'mdm fetch',
+    'mdm get --nope',
+  ])
+})
+
 t.test('every decision record is one page of the same form, and the list names it', async (t) => {
   const index = read('docs/README.md')
   const records = list('docs/adr/*.md')
@@ -115,3 +149,28 @@ t.test('the glossary gives each word one meaning, in order', async (t) => {
     [...new Set(words)].sort((a, b) => a.localeCompare(b, 'en')),
   )
 })
+
+/** Commands (`mdm ...` in backticks, or npx mdm ...) that have no file, and flags that no command declares. */
+function unknownCommands(text: string): string[] {
+  const root = 'packages/cli/src/commands/'
+  const paths = list(`${root}**/*.ts`).map((path) => path.slice(root.length, -3).split('/'))
+  const words = new Set(paths.flatMap((path) => [path.join(' '), path[0]!]))
+  const code = list('packages/cli/src/**/*.ts').map(read).join('\n')
+  return [...text.matchAll(/(?:`|npx )mdm ([a-z]+)((?: [a-z]+)?)([^`\n#]*)/g)].flatMap(
+    ([, topic, verb, rest]) => {
+      const isKnown =
+        words.has(`${topic}${verb}`) ||
+        (words.has(topic!) && !paths.some((p) => p[0] === topic && p.length > 1 && verb !== ''))
+      const flags = [...rest!.matchAll(/ --([a-z-]+)/g)].map((match) => match[1]!)
+      const unknown = flags.filter(
+        (flag) => flag !== 'help' && !new RegExp(`\\b'?${flag}'?(?:: [\\w.]+)?\\(`).test(code),
+      )
+      return [
+        ...(isKnown ? [] : [`mdm ${topic}${verb}`]),
+        ...unknown
+          .filter((flag) => !new RegExp(`'?${flag}'?: Flags\\.`).test(code))
+          .map((flag) => `mdm ${topic} --${flag}`),
+      ]
+    },
+  )
+}
