@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
-import { appendStatement, emptyChain, verifyChain, type Chain } from '@mdm/core/acl/statement'
+import { emptyChain, verifyChain, type Chain } from '@mdm/core/acl/statement'
 import { jwsDigest } from '@mdm/core/crypto/jws'
 import { MdmError } from '@mdm/core/errors'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
@@ -120,13 +120,8 @@ export function openAccessLists(
     },
 
     async found(trx, jws, { scope, object, now }) {
-      const before = emptyChain(o.site, scope, object)
-      return await lists.extend(
-        trx,
-        before,
-        await appendStatement(before, jws, { roster: o.roster(), now }),
-        now,
-      )
+      const founded = await verifyChain([jws], { roster: o.roster(), site: o.site, scope, object })
+      return await lists.extend(trx, emptyChain(o.site, scope, object), founded, now)
     },
 
     async extend(trx, before, after, now) {

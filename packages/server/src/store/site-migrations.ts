@@ -126,13 +126,6 @@ async function access(db: Kysely<unknown>): Promise<void> {
     .addColumn('seal', 'text', (c) => c.notNull())
     .addPrimaryKeyConstraint('access_lists_pk', ['scope', 'object'])
     .execute()
-  await db.schema
-    .createTable('rosters')
-    .addColumn('seq', 'integer', (c) => c.primaryKey())
-    .addColumn('digest', 'text', (c) => c.notNull().unique())
-    .addColumn('jws', 'text', (c) => c.notNull())
-    .addColumn('accepted', 'text', (c) => c.notNull())
-    .execute()
 }
 
 async function metadata(db: Kysely<unknown>): Promise<void> {

@@ -24,7 +24,6 @@ export interface SiteSchema {
   quarantine: QuarantineTable
   outbox: OutboxTable
   counters: CountersTable
-  rosters: RostersTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -175,11 +174,4 @@ export interface OutboxTable {
 export interface CountersTable {
   name: string
   value: number
-}
-
-export interface RostersTable {
-  seq: number
-  digest: Sha256
-  jws: string
-  accepted: string
 }

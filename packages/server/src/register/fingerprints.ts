@@ -1,0 +1,40 @@
+import { createHash, createHmac, type KeyObject } from 'node:crypto'
+import type { Sha256, SiteId } from '@mdm/core/names'
+import type { InstanceHeader, SeriesRef } from '../dicom/source.ts'
+import type { VolumePlan } from '../volume/plan.ts'
+
+/** Names a volume before it has a GUID, and makes registering it twice one registration (J1). */
+export function volumeKey(key: KeyObject, of: SeriesRef & { site: SiteId; ordinal: number }): Sha256 {
+  return keyed(key, 'mdm-volume-v1', [of.site, of.study, of.series, of.ordinal])
+}
+
+/** Names what was refused, so that refusing it again is the same quarantine row. */
+export function refusalDigest(
+  key: KeyObject,
+  of: { source: string; series: SeriesRef; code: string; reason: string; sops: readonly string[] },
+): Sha256 {
+  const { source, series, code, reason } = of
+  return keyed(key, 'mdm-refusal-v1', [
+    source,
+    series.study,
+    series.series,
+    code,
+    reason,
+    ...of.sops.toSorted(),
+  ])
+}
+
+/** Tells corrected or late slices from the ones that are registered; never leaves the site's database. */
+export function contentDigest(plan: VolumePlan): Sha256 {
+  return createHash('sha256').update(plan.header).update(JSON.stringify(plan.slices)).digest('hex')
+}
+
+export function sopsOf(headers: readonly InstanceHeader[]): string[] {
+  return headers.map((header) => header.sop)
+}
+
+function keyed(key: KeyObject, purpose: string, parts: readonly (string | number)[]): Sha256 {
+  return createHmac('sha256', key)
+    .update(`${purpose}\n${JSON.stringify(parts)}`)
+    .digest('hex')
+}

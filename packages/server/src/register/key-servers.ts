@@ -1,0 +1,95 @@
+import { MdmError, type ErrorCode } from '@mdm/core/errors'
+import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
+import type { Guid, Kid, KeyServerId } from '@mdm/core/names'
+import { getHealth } from '@mdm/core/wire/common'
+import { deleteShares, putShare } from '@mdm/core/wire/key-server'
+
+/** A key server that is alive answers within this time, ms. */
+const HEALTH_TIMEOUT_MS = 3_000
+const PUT_TIMEOUT_MS = 15_000
+
+/** One new key as it goes to the key servers; `shares` in their order. */
+export interface NewKey {
+  readonly guid: Guid
+  readonly kid: Kid
+  readonly epoch: number
+  readonly shares: readonly Buffer[]
+  readonly manifest: string
+  readonly founding: string
+}
+
+/** A key server that did not do its part, and why. */
+export interface Missing {
+  readonly server: KeyServerId
+  readonly code: ErrorCode
+}
+
+/** The key servers that could not take a share now; empty when all could. Asked before a key is made. */
+export async function notReady(servers: readonly KeyServerPeer[], signal: AbortSignal): Promise<Missing[]> {
+  return await failures(servers, HEALTH_TIMEOUT_MS, signal, async ({ peer }, timely) => {
+    const { status } = await peer.call(getHealth, {}, { signal: timely })
+    if (status !== 'ready') throw new MdmError('MDM_UNREACHABLE')
+  })
+}
+
+/**
+ * One idempotent PUT per key server, all at once (J4).
+ *
+ * @param stored called after each server that has stored its share, with its place from 1
+ * @returns the servers that did not; registration needs all of them
+ */
+export async function putShares(
+  servers: readonly KeyServerPeer[],
+  key: NewKey,
+  o: { signal: AbortSignal; stored: (place: number) => Promise<void> },
+): Promise<Missing[]> {
+  const { guid, kid, epoch, manifest, founding } = key
+  return await failures(servers, PUT_TIMEOUT_MS, o.signal, async ({ peer }, timely, i) => {
+    const share = key.shares[i]!.toString('base64')
+    const input = { params: { guid, kid, epoch }, body: { share, manifest, founding } }
+    await peer.call(putShare, input, { signal: timely })
+    await o.stored(i + 1)
+  })
+}
+
+/** Deletes what an unfinished registration left; a server that has nothing of it is as good as one that deleted it. */
+export async function dropShares(
+  servers: readonly KeyServerPeer[],
+  { guid, kid }: { guid: Guid; kid: Kid },
+  signal: AbortSignal,
+): Promise<Missing[]> {
+  return await failures(servers, PUT_TIMEOUT_MS, signal, async ({ peer }, timely) => {
+    await peer.call(deleteShares, { params: { guid, kid } }, { signal: timely })
+  })
+}
+
+/** Why registration waits, for people. */
+export function waitingFor(missing: readonly Missing[]): string {
+  return missing.map(({ server, code }) => `key server ${server.slice(0, 12)} (${code})`).join(', ')
+}
+
+/** Does one thing at every server at once; what is no MdmError is a fault of ours and is thrown. */
+async function failures(
+  servers: readonly KeyServerPeer[],
+  timeoutMs: number,
+  signal: AbortSignal,
+  act: (server: KeyServerPeer, timely: AbortSignal, i: number) => Promise<void>,
+): Promise<Missing[]> {
+  const slow = AbortSignal.timeout(timeoutMs)
+  const timely = AbortSignal.any([signal, slow])
+  const results = await Promise.all(
+    servers.map(async (server, i): Promise<Missing[]> => {
+      try {
+        await act(server, timely, i)
+        return []
+      } catch (error) {
+        if (signal.aborted) throw error
+        if (slow.aborted && !(error instanceof MdmError))
+          return [{ server: server.id, code: 'MDM_UNREACHABLE' }]
+        if (!(error instanceof MdmError)) throw error
+        return [{ server: server.id, code: error.code }]
+      }
+    }),
+  )
+  return results.flat()
+}

@@ -1,0 +1,217 @@
+import type { KeyObject } from 'node:crypto'
+import type { Preset } from '@mdm/core/acl/presets'
+import type { Principal } from '@mdm/core/acl/principal'
+import { MdmError } from '@mdm/core/errors'
+import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
+import type { TrustedRoster } from '@mdm/core/identity/roster'
+import { newGuid, newKid, type Guid, type Kid, type Sha256, type Version } from '@mdm/core/names'
+import type { RefusedVolume, RegisteredVolume } from '@mdm/core/wire/site'
+import type { Audit, AuditCaller } from '../audit/audit.ts'
+import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
+import { planSeries } from '../volume/group.ts'
+import type { Refusal, VolumePlan } from '../volume/plan.ts'
+import { commit, type CommitOptions } from './commit.ts'
+import { contentDigest, refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
+import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
+import { flushOutbox } from './outbox.ts'
+import { withPseudonym } from './pseudonym.ts'
+import { quarantine } from './quarantine.ts'
+import { makeKey, type Signer } from './seal.ts'
+
+/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server. */
+export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6'
+
+export interface RegisterOptions extends CommitOptions {
+  readonly audit: Audit
+  readonly roster: () => TrustedRoster
+  readonly signer: () => Signer
+  /** in the order of the roster */
+  readonly keyServers: () => readonly KeyServerPeer[]
+  readonly policy: readonly { to: Principal; preset: Preset }[]
+  readonly pseudonymKey: KeyObject
+  /** called when a step is durable; what it throws is a crash there */
+  readonly after?: (step: Step) => void | Promise<void>
+}
+
+/** What became of one volume of a series. */
+export type Outcome =
+  | { readonly type: 'registered'; readonly volume: RegisteredVolume }
+  | { readonly type: 'already'; readonly guid: Guid }
+  | { readonly type: 'refused'; readonly refused: RefusedVolume }
+  | { readonly type: 'waiting'; readonly missing: readonly Missing[]; readonly message: string }
+
+/** Keys being registered by this process; recovery leaves their shares alone. */
+export type InFlight = Set<Kid>
+
+/**
+ * FLOW 1 for one series: `source -> headers -> group -> key -> shares -> one commit`. Doing it again is harmless: a known volume
+ * is `already`, one with other slices is a new version of its GUID.
+ *
+ * @throws MDM_SOURCE_UNREACHABLE, MDM_AUDIT: the journal keeps the series PENDING
+ */
+export async function* registerSeries(
+  o: RegisterOptions,
+  inFlight: InFlight,
+  of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller; signal: AbortSignal },
+): AsyncGenerator<Outcome> {
+  const { source, ref, caller, signal } = of
+  const first = keyOf(o, ref, 1)
+  await o.journal.begin(first, { source: source.name, ref, caller, ordinal: 1 })
+  await o.after?.('J1')
+  const headers = await headersOf(source, ref, signal)
+  const plan = planSeries(headers)
+  await o.after?.('J2')
+  const volumes = plan.volumes.map((volume) => ({
+    ...volume,
+    tables: withPseudonym(volume.tables, o.pseudonymKey, ref.study),
+  }))
+  for (const refusal of plan.refused) yield await refuse(o, of, refusal, headers)
+  if (volumes.length === 0) await close(o, first, plan.refused)
+  for (const [i, volume] of volumes.entries()) {
+    const key = keyOf(o, ref, i + 1)
+    await o.journal.begin(key, { source: source.name, ref, caller, ordinal: i + 1 })
+    yield await registerVolume(o, inFlight, { ...of, key, ordinal: i + 1, plan: volume })
+  }
+}
+
+interface NewVolume {
+  readonly source: DicomSource
+  readonly ref: SeriesRef
+  readonly caller: AuditCaller
+  readonly signal: AbortSignal
+  readonly key: Sha256
+  readonly ordinal: number
+  readonly plan: VolumePlan
+}
+
+async function registerVolume(o: RegisterOptions, inFlight: InFlight, of: NewVolume): Promise<Outcome> {
+  const known = await knownVolume(o, of.key)
+  if (known?.digest === contentDigest(of.plan)) {
+    await finish(o, of.key)
+    return { type: 'already', guid: known.guid }
+  }
+  const down = await notReady(o.keyServers(), of.signal)
+  if (down.length > 0) return await wait(o, of.key, down)
+  const guid = known?.guid ?? newGuid()
+  const version = (known?.latest ?? 0) + 1
+  const kid = newKid()
+  inFlight.add(kid)
+  try {
+    return await seal(o, of, { guid, version, kid })
+  } finally {
+    inFlight.delete(kid)
+  }
+}
+
+async function seal(
+  o: RegisterOptions,
+  of: NewVolume,
+  name: { guid: Guid; version: Version; kid: Kid },
+): Promise<Outcome> {
+  const { key, ordinal, ref, caller, plan, source } = of
+  const made = await makeKey(name, {
+    roster: o.roster(),
+    signer: o.signer(),
+    policy: o.policy,
+    now: o.now(),
+  })
+  await o.after?.('J3')
+  // Durable before the first share leaves: recovery deletes what no commit claims.
+  await o.journal.attempt(key, name)
+  const [held] = name.version === 1 ? [] : await o.lists.statements(name.guid, 'key')
+  const founding = held ?? made.foundings.get('key')!
+  try {
+    const missing = await putShares(
+      o.keyServers(),
+      { ...name, epoch: 1, shares: made.shares, manifest: made.manifest, founding },
+      { signal: of.signal, stored: async (place) => await o.after?.(`J4.${place}`) },
+    )
+    if (missing.length > 0) return await wait(o, key, missing)
+  } finally {
+    for (const share of made.shares) share.fill(0)
+  }
+  const foundings = name.version === 1 ? made.foundings : new Map()
+  const { manifest } = made
+  const sealed = { ...name, key, ordinal, source: source.name, ref, plan, manifest, foundings, caller }
+  const lfn = await commit(o, sealed)
+  await o.after?.('J5')
+  await finish(o, key)
+  const { columns, rows, slices, modality } = plan.volume
+  const { guid, version } = name
+  const shape = [columns, rows, slices]
+  return {
+    type: 'registered',
+    volume: { guid, version, lfn, source: source.name, modality, shape, instances: plan.slices.length },
+  }
+}
+
+/** J6 and J7: also what a crash after J5 left undone. */
+async function finish(o: RegisterOptions, key: Sha256): Promise<void> {
+  await flushOutbox(o.db, o.audit)
+  await o.after?.('J6')
+  await o.journal.acknowledge(key)
+}
+
+async function wait(o: RegisterOptions, key: Sha256, missing: readonly Missing[]): Promise<Outcome> {
+  await o.journal.set(key, 'WAITING', 'MDM_WAITING')
+  return { type: 'waiting', missing, message: `waiting for ${waitingFor(missing)}` }
+}
+
+async function refuse(
+  o: RegisterOptions,
+  of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller },
+  refusal: Refusal,
+  headers: readonly InstanceHeader[],
+): Promise<Outcome> {
+  const { source, ref, caller } = of
+  const { code, reason } = refusal
+  const digest = refusalDigest(o.pseudonymKey, {
+    source: source.name,
+    series: ref,
+    code,
+    reason,
+    sops: sopsOf(headers),
+  })
+  const kept = { source: source.name, series: ref, digest, caller, now: o.now() }
+  const refused = await o.db.transaction().execute((trx) => quarantine(trx, refusal, kept))
+  await flushOutbox(o.db, o.audit)
+  return { type: 'refused', refused }
+}
+
+/** A series without a volume is closed, unless one of it was registered when it still made one. */
+async function close(o: RegisterOptions, key: Sha256, refused: readonly Refusal[]): Promise<void> {
+  if ((await knownVolume(o, key)) !== undefined) await o.journal.set(key, 'ACTIVE')
+  else await o.journal.set(key, 'QUARANTINED', refused[0]?.code ?? 'MDM_NOT_AN_IMAGE')
+}
+
+async function headersOf(
+  source: DicomSource,
+  ref: SeriesRef,
+  signal: AbortSignal,
+): Promise<InstanceHeader[]> {
+  try {
+    return await Array.fromAsync(source.headers(ref, signal))
+  } catch (error) {
+    // A series that has left the source makes no volume; what was registered of it stays registered.
+    if (error instanceof MdmError && error.code === 'MDM_NOT_FOUND') return []
+    throw error
+  }
+}
+
+async function knownVolume(
+  o: RegisterOptions,
+  key: Sha256,
+): Promise<{ guid: Guid; latest: Version; digest: Sha256 } | undefined> {
+  return await o.db
+    .selectFrom('volumes')
+    .innerJoin('versions', (join) =>
+      join.onRef('versions.guid', '=', 'volumes.guid').onRef('versions.version', '=', 'volumes.latest'),
+    )
+    .select(['volumes.guid', 'volumes.latest', 'versions.content_digest as digest'])
+    .where('volumes.volume_key', '=', key)
+    .executeTakeFirst()
+}
+
+function keyOf(o: RegisterOptions, { study, series }: SeriesRef, ordinal: number): Sha256 {
+  return volumeKey(o.pseudonymKey, { site: o.site, study, series, ordinal })
+}
