@@ -2,6 +2,7 @@ import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:c
 import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
+import type { Test } from 'tap'
 import { containerLength } from '@mdm/core/crypto/container/profile'
 import { decryptContainer } from '@mdm/core/crypto/container/reader'
 import { newGuid, newKid, type Lfn, type SiteId, surlOf } from '@mdm/core/names'
@@ -149,12 +150,16 @@ export const ORDERS: Record<'forward' | 'reversed' | 'even, then odd' | 'random'
   random: (n) => forward(n).sort((a, b) => (shuffled(a) < shuffled(b) ? -1 : 1)),
 }
 
-/** A delivery over one volume, and the digests its catalog has. */
+/** A delivery over one volume, which stops when the test ends, and the digests its catalog was told. */
 export function deliveryOf(
+  t: Test,
   volume: TestVolume,
-  o: { spoolDir: string; source: DicomSource } & Partial<DeliveryOptions>,
-): { delivery: Delivery; digests: string[] } {
+  o: { source: DicomSource } & Partial<DeliveryOptions>,
+): { delivery: Delivery; digests: string[]; spoolDir: string } {
   const digests: string[] = []
+  // before testdir(): its folder is to be removed after this
+  t.teardown(() => delivery.close())
+  const spoolDir = o.spoolDir ?? t.testdir()
   const delivery = createDelivery({
     catalog: { recordDigest: async (_guid, _version, sha256) => void digests.push(sha256) },
     sources: new Map([['memory', o.source]]),
@@ -162,8 +167,9 @@ export function deliveryOf(
     site: SITE,
     quotaBytes: 4 * 1024 ** 3,
     ...o,
+    spoolDir,
   })
-  return { delivery, digests }
+  return { delivery, digests, spoolDir }
 }
 
 export const forever = new AbortController().signal

@@ -23,8 +23,7 @@ for (const [shape, size] of Object.entries(SHAPES)) {
     t.test(`${shape}, sent ${order}, give the same plaintext`, async (t) => {
       const volume = testVolume(size)
       const source = scriptedSource(volume, sends(volume, of(size.slices)))
-      const { delivery, digests } = deliveryOf(volume, { spoolDir: t.testdir(), source })
-      t.teardown(() => delivery.close())
+      const { delivery, digests } = deliveryOf(t, volume, { source })
       const container = await get(delivery, volume)
       t.equal(container.length, volume.record.containerBytes)
       t.equal(await plaintextDigest(container, volume), volume.sha256)
@@ -40,7 +39,6 @@ for (const [order, of] of Object.entries(ORDERS)) {
   t.test(`beyond the window, pieces sent ${order} are spilled and nothing on disk can be read`, async (t) => {
     const size = { columns: 60, rows: 60, slices: 800 }
     const volume = testVolume(size)
-    const spoolDir = t.testdir()
     let [sent, spilled] = [0, 0]
     const readable = () =>
       [...filesIn(spoolDir).values()].filter((b) => b.includes(volume.marker) || b.includes('NRRD'))
@@ -51,8 +49,7 @@ for (const [order, of] of Object.entries(ORDERS)) {
       if (readable().length > 0) t.fail('plaintext on disk')
     }
     const source = scriptedSource(volume, sends(volume, of(size.slices), look))
-    const { delivery } = deliveryOf(volume, { spoolDir, source, windowBytes: 2 * 65_536 })
-    t.teardown(() => delivery.close())
+    const { delivery, spoolDir } = deliveryOf(t, volume, { source, windowBytes: 2 * 65_536 })
     t.equal(await plaintextDigest(await get(delivery, volume), volume), volume.sha256)
     if (order === 'forward' || order === 'reversed')
       t.equal(spilled, 0, 'a neighbouring order needs no spill file')

@@ -103,7 +103,6 @@ async function sealFrames(
     await placement.put(0, record.header)
     for await (const { row, voxels } of slices) {
       await placement.put(record.header.length + row.index * record.sliceBytes, voxels)
-      file.nudge()
       preparation.signal.throwIfAborted()
       if (preparation.move('FILLING')) accepted()
       await digest.catchUp()

@@ -16,8 +16,6 @@ export interface FrameFile {
   readonly available: number
   /** Queues a record; waits only when too much is queued. @throws MDM_SPOOL_FULL, also for an earlier record */
   put(index: number, record: Buffer): Promise<void>
-  /** Starts writing what is queued if nothing else is being written, so that readers need not wait for a full batch. */
-  nudge(): void
   /** Writes all that is queued. @throws MDM_SPOOL_FULL */
   flush(): Promise<void>
   /** Records of the frames first..last, which must be on disk. */
@@ -79,10 +77,7 @@ class WrittenFrames implements FrameFile {
       await this.#begin()
     if (this.#batch.length === 0) this.#batchFirst = index
     this.#batch.push(record)
-  }
-
-  nudge(): void {
-    if (this.#writing.size === 0 && this.#fault === undefined) this.#start()
+    this.#keepBusy()
   }
 
   async flush(): Promise<void> {
@@ -116,6 +111,11 @@ class WrittenFrames implements FrameFile {
     this.#start()
   }
 
+  /** The queue is written whenever nothing else is, so that readers need not wait for a full batch. */
+  #keepBusy(): void {
+    if (this.#writing.size === 0 && this.#fault === undefined) this.#start()
+  }
+
   #start(): void {
     if (this.#batch.length === 0) return
     const [first, batch] = [this.#batchFirst, this.#batch]
@@ -127,7 +127,10 @@ class WrittenFrames implements FrameFile {
       },
     )
     this.#writing.add(write)
-    void write.then(() => this.#writing.delete(write))
+    void write.then(() => {
+      this.#writing.delete(write)
+      this.#keepBusy()
+    })
   }
 
   #written(first: number, count: number): void {
