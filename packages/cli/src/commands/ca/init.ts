@@ -5,7 +5,6 @@ import { claimFolder, writePair, type WrittenPair } from '../../ca-folder.ts'
 
 interface NewCa extends WrittenPair {
   readonly dn: string
-  readonly notAfter: string
 }
 
 /** A certificate authority for small sites; a roster must name it before anybody is let in. */
@@ -30,12 +29,12 @@ export default class CaInit extends BaseCommand {
 
   async run(): Promise<NewCa> {
     const { flags } = await this.parse(CaInit)
-    const { displayDn, parseDn } = await import('@mdm/core/identity/dn')
-    const dn = parseDn(flags.name)
+    const { parseDn } = await import('@mdm/core/identity/dn')
+    parseDn(flags.name)
     await claimFolder(flags.dir, ['ca.pem', 'ca.key'])
     const { createCa } = await import('@mdm/core/identity/ca')
-    const pair = await writePair(flags.dir, 'ca', await createCa({ dn, days: flags.days }))
+    const pair = await writePair(flags.dir, 'ca', await createCa({ dn: flags.name, days: flags.days }))
     this.print(`${pair.certificate}\n${pair.key}`)
-    return { ...pair, dn: displayDn(dn), notAfter: pair.notAfter }
+    return { ...pair, dn: flags.name }
   }
 }

@@ -31,18 +31,18 @@ export default class CaIssue extends BaseCommand {
 
   async run(): Promise<NewUser> {
     const { flags } = await this.parse(CaIssue)
-    const { displayDn, parseDn } = await import('@mdm/core/identity/dn')
-    const dn = parseDn(flags.name)
+    const { parseDn } = await import('@mdm/core/identity/dn')
+    parseDn(flags.name)
     const ca = await this.authority(flags.ca)
     await claimFolder(flags.output, ['user.pem', 'user.key'])
     const { issueCertificate } = await import('@mdm/core/identity/ca')
     const pair = await writePair(
       flags.output,
       'user',
-      await issueCertificate({ ca, dn, days: flags.days, usage: 'client' }),
+      await issueCertificate({ ca, dn: flags.name, days: flags.days, usage: 'client' }),
     )
     this.print(`${pair.certificate}\n${pair.key}`)
-    return { ...pair, dn: displayDn(dn) }
+    return { ...pair, dn: flags.name }
   }
 
   private async authority(dir: string): Promise<{ certificate: string; key: string }> {
