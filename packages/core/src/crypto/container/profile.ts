@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Guid, Kid, SiteId, Version } from '../../names.ts'
-import { encodeContext, type EncryptedDataKey, type MessageHeader, refused, uint } from './format.ts'
+import { encodeContext, type EncryptedDataKey, type MessageHeader, refused } from './format.ts'
+import { uint } from './fields.ts'
 import { IV_BYTES, KEY_BYTES, MESSAGE_ID_BYTES, TAG_BYTES } from './suite.ts'
 
 /** Plaintext bytes of every frame but the final one. */
