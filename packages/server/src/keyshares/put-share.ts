@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { emptyChain, verifyChain, type Chain } from '@mdm/core/acl/statement'
 import { jwsDigest, peekJws } from '@mdm/core/crypto/jws'
 import { checkShare, verifyManifest, type KeyManifest } from '@mdm/core/crypto/manifest'
+import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
 import { SiteId, type Guid, type Kid } from '@mdm/core/names'
 import type { RequestContext } from '../http/route.ts'
@@ -32,7 +33,9 @@ export async function putShare(server: KeyServer, c: PutContext): Promise<{ stor
     throw new MdmError('MDM_NOT_FOUND')
   const { roster, caller } = standing
   const { guid, kid, epoch } = c.params
-  const manifest = await verifyManifest(c.body.manifest, roster.signers, { site, guid, kid })
+  // Former keys keep old manifests verifiable; what is stored now is signed by a key of today.
+  const signers = roster.signers.filter((signer) => roster.signing.has(spkiDigest(signer.key)))
+  const manifest = await verifyManifest(c.body.manifest, signers, { site, guid, kid })
   if (manifest.epoch !== epoch) throw new MdmError('MDM_MANIFEST', 'the manifest is of another epoch')
   const share = checkShare(manifest, server.id, Buffer.from(c.body.share, 'base64'))
   const name: ChainName = { site, scope: guid, object: 'key' }

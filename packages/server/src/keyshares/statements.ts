@@ -33,7 +33,7 @@ export async function readStatements(
   const service = standing.caller.kind === 'service' && standing.caller.site === name.site
   if (!service && !isAdministrator(chain, standing.caller, standing.roster))
     throw new MdmError('MDM_NOT_FOUND')
-  return { statements: chain.statements }
+  return { statements: [...chain.statements] }
 }
 
 /**
