@@ -88,8 +88,9 @@ async function story(narrator: Narrator, grid: DemoGrid, o: TourOptions): Promis
   o.say(`\n${o.draw(await readFile(narrator.file('mr.nrrd')))}`)
   await narrator.run('scientist', ['get', mr, '-o', 'mr.nii'])
   narrator.chapter('Level 3: the physician reads the patient’s metadata; from the scientist it is withheld.')
-  await narrator.run('physician', ['query', 'modality=CT', '--format', 'csv'])
-  await narrator.run('scientist', ['query', 'modality=CT', '--format', 'csv'])
+  const columns = ['--columns', 'patient_name,birth_date,modality,body_part,columns,rows,slices']
+  await narrator.run('physician', ['query', 'modality=CT', ...columns])
+  await narrator.run('scientist', ['query', 'modality=CT', ...columns])
   narrator.chapter('The stranger learns nothing, not even that the volume exists.')
   await narrator.run('stranger', ['get', ct], { expect: 3 })
   await narrator.run('stranger', ['get', '00000000-0000-4000-8000-000000000000'], { expect: 3 })
