@@ -36,7 +36,7 @@ export const Administrator = z.strictObject({ dn: Dn, issuer: Dn, spki: Sha256 }
 export type Administrator = z.infer<typeof Administrator>
 
 export const Change = z.discriminatedUnion('op', [
-  z.strictObject({ op: z.literal('found'), entries: z.array(AclEntry).max(100) }),
+  z.strictObject({ op: z.literal('found'), entries: z.array(AclEntry).max(500) }),
   z.strictObject({ op: z.literal('grant'), entry: AclEntry }),
   z.strictObject({ op: z.literal('revoke'), from: Principal }),
   z.strictObject({ op: z.literal('appoint'), administrator: Administrator }),

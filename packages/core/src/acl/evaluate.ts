@@ -1,9 +1,10 @@
 import type { Caller } from '../identity/identify.ts'
 import type { TrustedRoster } from '../identity/roster.ts'
 import type { Version } from '../names.ts'
-import { isAdministratorKey, type Chain } from './chain.ts'
+import type { Chain } from './chain.ts'
 import type { AclEntry, Right } from './change.ts'
 import type { Principal } from './principal.ts'
+import { isAdministratorKey } from './signer.ts'
 
 /** Groups within groups are followed this deep. */
 const MAX_DEPTH = 8
@@ -78,14 +79,28 @@ function names(
   principal: Principal,
   caller: Caller,
   groups: ReadonlyMap<string, readonly Principal[]>,
-  seen: readonly string[] = [],
 ): boolean {
+  // Level by level, each group once: cycles end, and many groups within each other cost no more than their sizes.
+  const seen = new Set<string>()
+  let level: readonly Principal[] = [principal]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (level.some((member) => isCaller(member, caller))) return true
+    if (depth === MAX_DEPTH) return false
+    const inner: Principal[] = []
+    for (const member of level) {
+      if (member.kind !== 'group' || seen.has(member.name)) continue
+      seen.add(member.name)
+      for (const one of groups.get(member.name) ?? []) inner.push(one)
+    }
+    level = inner
+  }
+  return false
+}
+
+function isCaller(principal: Principal, caller: Caller): boolean {
   if (principal.kind === 'service') return caller.kind === 'service' && caller.site === principal.site
   if (principal.kind === 'user') {
     return caller.kind === 'user' && caller.dn === principal.dn && caller.issuer === principal.issuer
   }
-  if (principal.kind === 'fqan') return caller.kind === 'user' && caller.fqans.includes(principal.fqan)
-  if (seen.length >= MAX_DEPTH || seen.includes(principal.name)) return false
-  const members = groups.get(principal.name) ?? []
-  return members.some((member) => names(member, caller, groups, [...seen, principal.name]))
+  return principal.kind === 'fqan' && caller.kind === 'user' && caller.fqans.includes(principal.fqan)
 }

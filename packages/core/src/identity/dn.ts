@@ -3,7 +3,7 @@ import { MdmError } from '../errors.ts'
 import { attributeName } from './attribute-types.ts'
 import { derChildren, derOid, malformed, readDer, TAG, type DerValue } from './der.ts'
 import { escapeValue, readRfc4514, readSlashForm, type Attribute, type NameParts } from './dn-text.ts'
-import { foldText, isDirectoryString, refusal, textOf } from './name-values.ts'
+import { foldText, isDirectoryString, refusal, textOf, trimSpaces } from './name-values.ts'
 
 const MAX_TEXT = 2048
 const MAX_PARTS = 64
@@ -57,6 +57,21 @@ export function dnFromDer(der: Buffer): Dn {
   const dn = canonical(parts.reverse())
   if (dn === undefined) throw malformed('a name that is empty, too long or repeats itself')
   return dn
+}
+
+/**
+ * The attributes of a name that a person typed, as typed and from the root down: what a certificate is made with.
+ *
+ * @throws MDM_USAGE as parseDn, and for a part of several attributes
+ */
+export function nameAttributes(text: string): { oid: string; value: string }[] {
+  parseDn(text)
+  const parts = text.startsWith('/') ? readSlashForm(text) : readRfc4514(text)
+  return parts.toReversed().map(([attribute, ...others]) => {
+    const { oid, value } = attribute!
+    if (others.length > 0 || typeof value !== 'string') throw usage('one attribute in each part, as text')
+    return { oid, value: trimSpaces(value.normalize('NFC')) }
+  })
 }
 
 /** A canonical name for people to read: RFC 4514 with a space after each comma. parseDn reads it back. */

@@ -1,0 +1,167 @@
+import { generateKeyPair, randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
+import { promisify } from 'node:util'
+import forge from 'node-forge'
+import { MdmError } from '../errors.ts'
+import { nameAttributes } from './dn.ts'
+
+/** A certificate and its private key, both PEM. */
+export interface Issued {
+  readonly certificate: string
+  readonly key: string
+}
+
+/**
+ * Makes a small CA: a self-signed certificate that may sign user certificates and nothing else.
+ *
+ * @param o `dn` as parseDn takes it, written as typed; `days` until it ends, from 1 to 7300
+ * @throws MDM_USAGE
+ */
+export async function createCa(o: { dn: string; days: number }): Promise<Issued> {
+  const { certificate, key, pem } = await draft(o.dn, o.days, 3072)
+  certificate.setIssuer(certificate.subject.attributes)
+  certificate.setExtensions([
+    { name: 'basicConstraints', critical: true, cA: true, pathLenConstraint: 0 },
+    { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
+    { name: 'subjectKeyIdentifier' },
+  ])
+  return sealed(certificate, key, pem)
+}
+
+/**
+ * Issues a user certificate; it never outlives its CA.
+ *
+ * @param o `ca` as createCa made it
+ * @throws MDM_USAGE | MDM_CONFIG when the CA is malformed
+ */
+export async function issueCertificate(o: {
+  ca: Issued
+  dn: string
+  days: number
+  usage: 'client'
+}): Promise<Issued> {
+  const ca = readCa(o.ca)
+  const { certificate, pem } = await draft(o.dn, o.days, 2048)
+  if (certificate.validity.notAfter > ca.certificate.validity.notAfter) {
+    certificate.validity.notAfter = ca.certificate.validity.notAfter
+  }
+  certificate.setIssuer(ca.certificate.subject.attributes.map(asText))
+  certificate.setExtensions([
+    { name: 'basicConstraints', critical: true, cA: false },
+    { name: 'keyUsage', critical: true, digitalSignature: true },
+    { name: 'extKeyUsage', clientAuth: true },
+    { name: 'subjectKeyIdentifier' },
+    {
+      name: 'authorityKeyIdentifier',
+      keyIdentifier: ca.certificate.generateSubjectKeyIdentifier().getBytes(),
+    },
+  ])
+  return sealed(certificate, ca.key, pem)
+}
+
+/**
+ * Makes the certificate of a site or key server: self-signed, since peers ask only whether it holds the key of the roster.
+ *
+ * @param o `hosts` are DNS names and IP addresses
+ * @throws MDM_USAGE
+ */
+export async function createServiceCertificate(o: {
+  commonName: string
+  hosts: readonly string[]
+  days: number
+}): Promise<Issued> {
+  const { certificate, key, pem } = await draft([{ oid: '2.5.4.3', value: o.commonName }], o.days, 2048)
+  certificate.setIssuer(certificate.subject.attributes)
+  certificate.setExtensions([
+    { name: 'basicConstraints', critical: true, cA: false },
+    { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
+    { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
+    {
+      name: 'subjectAltName',
+      altNames: o.hosts.map((host) => (isIP(host) === 0 ? { type: 2, value: host } : { type: 7, ip: host })),
+    },
+    { name: 'subjectKeyIdentifier' },
+  ])
+  return sealed(certificate, key, pem)
+}
+
+interface Draft {
+  readonly certificate: forge.pki.Certificate
+  readonly key: forge.pki.rsa.PrivateKey
+  readonly pem: string
+}
+
+/** Clocks of peers differ: a certificate is good a little before it was made. */
+const SKEW_MS = 5 * 60_000
+const DAY_MS = 86_400_000
+
+async function draft(
+  subject: string | readonly { oid: string; value: string }[],
+  days: number,
+  modulusLength: number,
+): Promise<Draft> {
+  if (!Number.isInteger(days) || days < 1 || days > 7300) {
+    throw new MdmError('MDM_USAGE', 'a certificate lasts 1 to 7300 days')
+  }
+  const attributes = (typeof subject === 'string' ? nameAttributes(subject) : subject).map(forgeAttribute)
+  const pair = await promisify(generateKeyPair)('rsa', { modulusLength })
+  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const certificate = forge.pki.createCertificate()
+  certificate.publicKey = forge.pki.publicKeyFromPem(
+    pair.publicKey.export({ type: 'spki', format: 'pem' }) as string,
+  )
+  certificate.serialNumber = newSerial()
+  const now = Date.now()
+  certificate.validity.notBefore = new Date(now - SKEW_MS)
+  certificate.validity.notAfter = new Date(now + days * DAY_MS)
+  certificate.setSubject(attributes)
+  return { certificate, key: forge.pki.privateKeyFromPem(pem), pem }
+}
+
+/** 16 random bytes, positive and in the shortest form of an INTEGER (RFC 5280 section 4.1.2.2). */
+function newSerial(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40
+  return bytes.toString('hex')
+}
+
+/** UTF-8, but for the types that RFC 5280 appendix A gives another string type. */
+function forgeAttribute({ oid, value }: { oid: string; value: string }): forge.pki.CertificateField {
+  const { UTF8, PRINTABLESTRING, IA5STRING } = forge.asn1.Type
+  const type =
+    ASCII_TYPES[oid] === 'printable' ? PRINTABLESTRING : ASCII_TYPES[oid] === 'ia5' ? IA5STRING : UTF8
+  if (type !== UTF8 && /[^\x20-\x7e]/.test(value)) {
+    throw new MdmError('MDM_USAGE', 'not a distinguished name: this attribute must be ASCII')
+  }
+  return { type: oid, value, valueTagClass: type as unknown as forge.asn1.Class }
+}
+
+/** node-forge encodes UTF-8 when it writes a name, and leaves it encoded when it reads one. */
+function asText(field: forge.pki.CertificateField): forge.pki.CertificateField {
+  const isUtf8 = (field.valueTagClass as unknown) === forge.asn1.Type.UTF8
+  return isUtf8 ? { ...field, value: forge.util.decodeUtf8(field.value as string) } : field
+}
+
+const ASCII_TYPES: Readonly<Record<string, 'printable' | 'ia5'>> = {
+  '2.5.4.5': 'printable',
+  '2.5.4.6': 'printable',
+  '2.5.4.46': 'printable',
+  '0.9.2342.19200300.100.1.25': 'ia5',
+  '1.2.840.113549.1.9.1': 'ia5',
+}
+
+function readCa(ca: Issued): { certificate: forge.pki.Certificate; key: forge.pki.rsa.PrivateKey } {
+  try {
+    return {
+      certificate: forge.pki.certificateFromPem(ca.certificate),
+      key: forge.pki.privateKeyFromPem(ca.key),
+    }
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the CA is not one that "mdm ca init" made', { cause })
+  }
+}
+
+function sealed(certificate: forge.pki.Certificate, key: forge.pki.rsa.PrivateKey, pem: string): Issued {
+  certificate.sign(key, forge.md.sha256.create())
+  return { certificate: forge.pki.certificateToPem(certificate).replaceAll('\r', ''), key: pem }
+}
