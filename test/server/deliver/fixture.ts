@@ -98,7 +98,7 @@ function headerOf({ index: _, ...row }: SliceRow): InstanceHeader {
     ...{ transferSyntax: '1.2.840.10008.1.2.1', modality: 'MR', imageType: ['ORIGINAL'], frames: 1 },
     ...{ samplesPerPixel: 1, photometric: 'MONOCHROME2', pixelSpacing: [1, 1], sliceThickness: 2 },
     ...{ spacingBetweenSlices: 2, functionalGroups: false, tiled: false, modalityLut: false },
-    ...{ pixelData: undefined, floatPixels: false, text: {} },
+    ...{ pixelData: { offset: 1000, length: row.rows * row.columns * 2 }, floatPixels: false, text: {} },
   }
 }
 
