@@ -1,14 +1,14 @@
-import { MdmError } from '@mdm/core/errors'
+import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { FileHandle } from 'node:fs/promises'
 import { MAX_HEADER_BYTES, pixelSpan, readHeaderStart } from '../part10/index.ts'
-import type { DicomSource, InstanceHeader, RetrievedInstance, SeriesRef, SourceFault } from '../source.ts'
+import type { DicomSource, InstanceHeader, RetrievedInstance, SeriesRef } from '../source.ts'
 import { openBelow, walk, type FoundFile } from './walk.ts'
 
 const FIRST_READ = 64 * 1024
 
 /** What the index keeps of a file: where it belongs; headers are read again when asked for. */
 type Entry = FoundFile &
-  ({ kind: 'instance'; ref: SeriesRef; sop: string } | { kind: 'damaged' } | { kind: 'other' })
+  ({ kind: 'instance'; ref: SeriesRef; sop: string } | { kind: 'fault'; code: ErrorCode } | { kind: 'other' })
 
 /**
  * A folder of DICOM files as a source. Regular files below the root only, no links; objects come in order of path.
@@ -58,7 +58,14 @@ export function folderSource(name: string, root: string): DicomSource {
       for (const file of await filesOf(ref, signal)) {
         signal?.throwIfAborted()
         const header = await withFile(root, file.path, readFileHeader).catch(() => undefined)
-        if (typeof header === 'object' && belongs({ ref: header }, ref)) yield header
+        if (header === undefined || !belongs({ ref: header }, ref)) {
+          index.delete(file.path)
+          throw new MdmError(
+            'MDM_SOURCE_UNREACHABLE',
+            `source ${name}: an object of the series changed while it was read`,
+          )
+        }
+        yield header
       }
     },
     async *retrieve(ref, sops, signal) {
@@ -82,8 +89,11 @@ export function folderSource(name: string, root: string): DicomSource {
       }
     },
     faults() {
-      const objects = [...index.values()].filter((file) => file.kind === 'damaged').length
-      return objects === 0 ? [] : [{ code: 'MDM_DICOM', objects } satisfies SourceFault]
+      const counts = new Map<ErrorCode, number>()
+      for (const file of index.values()) {
+        if (file.kind === 'fault') counts.set(file.code, (counts.get(file.code) ?? 0) + 1)
+      }
+      return [...counts].map(([code, objects]) => ({ code, objects }))
     },
   }
 }
@@ -101,8 +111,8 @@ async function inspect(root: string, file: FoundFile): Promise<Entry> {
     const header = await withFile(root, file.path, readFileHeader)
     if (header === undefined) return { ...file, kind: 'other' }
     return { ...file, kind: 'instance', ref: { study: header.study, series: header.series }, sop: header.sop }
-  } catch {
-    return { ...file, kind: 'damaged' }
+  } catch (error) {
+    return { ...file, kind: 'fault', code: error instanceof MdmError ? error.code : 'MDM_SOURCE_UNREACHABLE' }
   }
 }
 

@@ -1,0 +1,22 @@
+/** The part of dcmjs that we use; it ships no types. */
+declare module 'dcmjs' {
+  interface Element {
+    vr: string
+    Value: unknown[]
+  }
+
+  /** A DICOM object to be written; elements by tag, eight hex digits. */
+  class DicomDict {
+    constructor(meta: Record<string, Element>)
+    dict: Record<string, Element>
+    write(): ArrayBuffer
+  }
+
+  const dcmjs: {
+    data: {
+      DicomDict: typeof DicomDict
+      DicomMetaDictionary: { denaturalizeDataset(dataset: Record<string, unknown>): Record<string, Element> }
+    }
+  }
+  export default dcmjs
+}

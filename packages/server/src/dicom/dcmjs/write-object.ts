@@ -1,0 +1,28 @@
+import dcmjs from 'dcmjs'
+import { EXPLICIT_LITTLE_ENDIAN } from '../part10/locate.ts'
+
+/** Attributes by keyword of DICOM PS3.6, such as `PatientName`; undefined ones are left out. */
+export type Attributes = Record<string, unknown>
+
+/** One of our own, so that objects we made can be told (2.25 + UUID, PS3.5 B.2). */
+const IMPLEMENTATION = '2.25.161803398874989484820458683436563811772'
+
+/**
+ * A DICOM object as a file of PS3.10.
+ *
+ * @param attributes data set; SOPClassUID and SOPInstanceUID are needed
+ */
+export function writeObject(attributes: Attributes, transferSyntax: string = EXPLICIT_LITTLE_ENDIAN): Buffer {
+  const { DicomDict, DicomMetaDictionary } = dcmjs.data
+  const present = Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
+  const meta = DicomMetaDictionary.denaturalizeDataset({
+    FileMetaInformationVersion: Uint8Array.of(0, 1).buffer,
+    MediaStorageSOPClassUID: attributes.SOPClassUID,
+    MediaStorageSOPInstanceUID: attributes.SOPInstanceUID,
+    TransferSyntaxUID: transferSyntax,
+    ImplementationClassUID: IMPLEMENTATION,
+  })
+  const object = new DicomDict(meta)
+  object.dict = DicomMetaDictionary.denaturalizeDataset({ _vrMap: { PixelData: 'OW' }, ...present })
+  return Buffer.from(object.write())
+}

@@ -1,0 +1,124 @@
+import { sliceBytes, voxelBytes, type VoxelType } from '@mdm/core/volume/volume'
+import type { InstanceHeader } from '../dicom/source.ts'
+import { describeVolume, PROFILE } from './deidentify.ts'
+import { judge, type Fault, type SliceHeader } from './judge.ts'
+import type { Refusal, SeriesPlan, SliceRow, VolumePlan } from './plan.ts'
+import { stackOf, type Stack } from './stack.ts'
+import { tableRows } from './tables.ts'
+
+/**
+ * What a series is to us: the volume that all its images make, and what is refused. In this version a series makes one
+ * volume or none. An object that may be one of its slices and is refused takes the others with it, for else a slice
+ * would be missing without a word; objects of another SOP class, or without an image, do not.
+ *
+ * @param headers of every object of one series, in any order
+ * @see docs/formats/volume.md
+ */
+export function planSeries(headers: readonly InstanceHeader[]): SeriesPlan {
+  const { kept, refused } = withoutDuplicates(headers)
+  const sound = new Map<string, SliceHeader[]>()
+  const faulty: { header: InstanceHeader; fault: Fault }[] = []
+  for (const header of kept) {
+    const fault = judge(header)
+    if (fault) faulty.push({ header, fault })
+    else sound.set(header.sopClass, [...(sound.get(header.sopClass) ?? []), header as SliceHeader])
+  }
+  for (const { fault } of faulty) refused.push({ ...fault, instances: 1 })
+  const volumes: VolumePlan[] = []
+  for (const [sopClass, slices] of sound) {
+    const stack = stackOf(slices)
+    const blocker = faulty.find(({ header, fault }) => mayBelong(header, fault, sopClass))
+    if ('code' in stack) refused.push({ ...stack, instances: slices.length })
+    else if (blocker) refused.push({ ...withheld(blocker.fault), instances: slices.length })
+    else volumes.push(planVolume(stack))
+  }
+  if (volumes.length > 1) {
+    const instances = volumes.reduce((sum, { slices }) => sum + slices.length, 0)
+    const reason = `the series holds ${volumes.length} volumes of different kinds of image`
+    return { volumes: [], refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]) }
+  }
+  return { volumes, refused: merge(refused) }
+}
+
+/**
+ * Drops what is there twice. Two objects that differ under one SOPInstanceUID are both refused: nobody can say which of
+ * them a later retrieve will bring.
+ */
+function withoutDuplicates(headers: readonly InstanceHeader[]): {
+  kept: InstanceHeader[]
+  refused: Refusal[]
+} {
+  const bySop = new Map<string, InstanceHeader[]>()
+  for (const header of headers) bySop.set(header.sop, [...(bySop.get(header.sop) ?? []), header])
+  const kept: InstanceHeader[] = []
+  let conflicts = 0
+  for (const [first, ...others] of bySop.values()) {
+    const differs = others.some((other) => identity(other) !== identity(first!))
+    if (differs) conflicts += 1 + others.length
+    else kept.push(first!)
+  }
+  if (conflicts === 0) return { kept, refused: [] }
+  const reason = `${conflicts} objects share a SOPInstanceUID with another that differs`
+  const refused: Refusal = { code: 'MDM_CONFLICT', reason, instances: conflicts, tags: ['SOPInstanceUID'] }
+  const rest =
+    kept.length > 0 ? [{ ...refused, reason: `${reason}; the rest is withheld`, instances: kept.length }] : []
+  return { kept: [], refused: [refused, ...rest] }
+}
+
+/** All we read of an object but where its pixels lie in its file. */
+function identity({ pixelData, ...header }: InstanceHeader): string {
+  return JSON.stringify([header, pixelData?.length])
+}
+
+/** A refused object that may be a slice of this stack: of its SOP class, or too damaged to say. */
+function mayBelong(header: InstanceHeader, fault: Fault, sopClass: string): boolean {
+  if (fault.code === 'MDM_NOT_AN_IMAGE') return false
+  return header.sopClass === sopClass || fault.code === 'MDM_DICOM'
+}
+
+function withheld(fault: Fault): Fault {
+  return { ...fault, reason: `sound, but withheld, since of another object of the series ${fault.reason}` }
+}
+
+/** One line for each code and reason. */
+function merge(refused: readonly Refusal[]): Refusal[] {
+  const merged = new Map<string, Refusal>()
+  for (const refusal of refused) {
+    const key = `${refusal.code} ${refusal.reason}`
+    const before = merged.get(key)
+    merged.set(key, before ? { ...before, instances: before.instances + refusal.instances } : refusal)
+  }
+  return [...merged.values()]
+}
+
+function planVolume({ slices, geometry }: Stack): VolumePlan {
+  const first = slices[0]!
+  const type: VoxelType = `${first.pixelRepresentation === 0 ? 'u' : ''}int${first.bitsAllocated}`
+  const { volume, header } = describeVolume(first, geometry, type)
+  return {
+    volume,
+    header,
+    plaintextBytes: header.length + voxelBytes(volume),
+    sliceBytes: sliceBytes(volume),
+    slices: slices.map(sliceRow),
+    profile: PROFILE,
+    tables: tableRows(first, volume),
+  }
+}
+
+function sliceRow(slice: SliceHeader, index: number): SliceRow {
+  return {
+    index,
+    sop: slice.sop,
+    rows: slice.rows,
+    columns: slice.columns,
+    position: slice.position,
+    orientation: slice.orientation,
+    bitsAllocated: slice.bitsAllocated,
+    bitsStored: slice.bitsStored,
+    highBit: slice.highBit,
+    pixelRepresentation: slice.pixelRepresentation,
+    slope: slice.slope,
+    intercept: slice.intercept,
+  }
+}

@@ -1,0 +1,127 @@
+import { spacing, type Volume } from '@mdm/core/volume/volume'
+import type { InstanceHeader } from '../dicom/source.ts'
+import type { TableRows } from './plan.ts'
+
+/**
+ * One row for each table of paper 5.3, from the header of the first slice in order of the volume. What an object does
+ * not say, or says malformed, is null.
+ * `patient_id` is null here: the pseudonym needs a key of the site, and registration fills it in.
+ */
+export function tableRows(
+  header: InstanceHeader & { bitsStored: number; photometric: string },
+  volume: Volume,
+): TableRows {
+  const { text } = header
+  return {
+    patient: {
+      patient_id: null,
+      patient_name: text.PatientName ?? null,
+      source_patient_id: text.PatientID ?? null,
+      issuer_of_patient_id: text.IssuerOfPatientID ?? null,
+      sex: text.PatientSex ?? null,
+      birth_date: isoDate(text.PatientBirthDate),
+    },
+    image: imageRow(header, volume),
+    medical: medicalRow(header, volume),
+    dicom: {
+      study_uid: header.study,
+      series_uid: header.series,
+      frame_of_reference_uid: text.FrameOfReferenceUID ?? null,
+      sop_class_uid: header.sopClass || null,
+      transfer_syntax_uid: header.transferSyntax,
+      accession_number: text.AccessionNumber ?? null,
+      study_id: text.StudyID ?? null,
+      series_number: decimal(text.SeriesNumber),
+    },
+    protocol: {
+      protocol_name: text.ProtocolName ?? null,
+      sequence_name: text.SequenceName ?? null,
+      scanning_sequence: text.ScanningSequence ?? null,
+      sequence_variant: text.SequenceVariant ?? null,
+      scan_options: text.ScanOptions ?? null,
+      acquisition_type: text.MRAcquisitionType ?? null,
+      repetition_time: decimal(text.RepetitionTime),
+      echo_time: decimal(text.EchoTime),
+      inversion_time: decimal(text.InversionTime),
+      flip_angle: decimal(text.FlipAngle),
+      slice_thickness: header.sliceThickness ?? null,
+      kvp: decimal(text.KVP),
+      convolution_kernel: text.ConvolutionKernel ?? null,
+    },
+  }
+}
+
+/** Technical facts: what the header of the volume says, and how it was stored at the source. */
+function imageRow(
+  header: InstanceHeader & { bitsStored: number; photometric: string },
+  volume: Volume,
+): TableRows['image'] {
+  const [column, row, slice] = spacing(volume)
+  return {
+    patient_id: null,
+    columns: volume.columns,
+    rows: volume.rows,
+    slices: volume.slices,
+    column_spacing: column,
+    row_spacing: row,
+    slice_spacing: slice,
+    space_origin: volume.origin.join(' '),
+    space_directions: volume.spaceDirections.flat().join(' '),
+    type: volume.type,
+    rescale_slope: volume.slope,
+    rescale_intercept: volume.intercept,
+    units: volume.units ?? null,
+    encoding: 'raw',
+    bits_stored: header.bitsStored,
+    photometric: header.photometric,
+    image_type: header.imageType.join('\\') || null,
+    instances: volume.slices,
+  }
+}
+
+function medicalRow({ text }: InstanceHeader, volume: Volume): TableRows['medical'] {
+  return {
+    modality: volume.modality,
+    body_part: text.BodyPartExamined ?? null,
+    series_description: text.SeriesDescription ?? null,
+    manufacturer: text.Manufacturer ?? null,
+    model: text.ManufacturerModelName ?? null,
+    field_strength: decimal(text.MagneticFieldStrength),
+    patient_position: text.PatientPosition ?? null,
+    contrast_agent: text.ContrastBolusAgent ?? null,
+    study_description: text.StudyDescription ?? null,
+    patient_age: text.PatientAge ?? null,
+    patient_weight: decimal(text.PatientWeight),
+    acquisition_date: isoDate(text.AcquisitionDate ?? text.SeriesDate ?? text.StudyDate),
+    acquisition_time: isoTime(text.AcquisitionTime),
+    study_date: isoDate(text.StudyDate),
+    institution: text.InstitutionName ?? null,
+    institution_address: text.InstitutionAddress ?? null,
+    department: text.InstitutionalDepartmentName ?? null,
+    station: text.StationName ?? null,
+    radiologist: text.NameOfPhysiciansReadingStudy ?? null,
+    referring_physician: text.ReferringPhysicianName ?? null,
+    performing_physician: text.PerformingPhysicianName ?? null,
+    operator: text.OperatorsName ?? null,
+  }
+}
+
+/** DA to YYYY-MM-DD; also the form with dots of ACR-NEMA. Dates that are none are null. */
+function isoDate(text: string | undefined): string | null {
+  const [, year, month, day] = /^(\d{4})\.?(\d{2})\.?(\d{2})$/.exec(text ?? '') ?? []
+  if (year === undefined) return null
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`)
+  return Number.isNaN(date.getTime()) || date.getUTCDate() !== Number(day) ? null : `${year}-${month}-${day}`
+}
+
+/** TM to HH:MM:SS with the fraction as it is; parts left out are 00. */
+function isoTime(text: string | undefined): string | null {
+  const match = /^([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d|60)?(\.\d{1,6})?$/.exec(text ?? '')
+  return match === null ? null : `${match[1]}:${match[2] ?? '00'}:${match[3] ?? '00'}${match[4] ?? ''}`
+}
+
+function decimal(text: string | undefined): number | null {
+  const first = text?.split('\\')[0]?.trim()
+  const value = first ? Number(first) : Number.NaN
+  return Number.isFinite(value) ? value : null
+}
