@@ -49,14 +49,32 @@ export async function writePhantoms(
 ): Promise<{ ct: WrittenSeries; mr: WrittenSeries }> {
   const seed = o.seed ?? 'phantom'
   const patient = o.patient ?? PATIENT
+  const described = (description: string) => () => ({
+    StudyDescription: 'PHANTOM',
+    SeriesDescription: description,
+  })
   const ct = headSeries('CT', CT_VALUES, {
-    ...{ columns: 128, rows: 128, slices: 64, spacing: [1.7, 1.7, 2.5], bitsStored: 12, intercept: -1024 },
-    ...{ seed, patient, attributes: () => ({ StudyDescription: 'PHANTOM', SeriesDescription: 'CT HEAD' }) },
+    columns: 128,
+    rows: 128,
+    slices: 64,
+    spacing: [1.7, 1.7, 2.5],
+    bitsStored: 12,
+    intercept: -1024,
+    seed,
+    patient,
+    attributes: described('CT HEAD'),
     ...o.ct,
   })
   const mr = headSeries('MR', MR_VALUES, {
-    ...{ columns: 96, rows: 96, slices: 48, spacing: [2.2, 2.2, 3.2], bitsStored: 12, orientation: OBLIQUE },
-    ...{ seed, patient, attributes: () => ({ StudyDescription: 'PHANTOM', SeriesDescription: 'MR HEAD' }) },
+    columns: 96,
+    rows: 96,
+    slices: 48,
+    spacing: [2.2, 2.2, 3.2],
+    bitsStored: 12,
+    orientation: OBLIQUE,
+    seed,
+    patient,
+    attributes: described('MR HEAD'),
     ...o.mr,
   })
   return { ct: await writeSeries(join(dir, 'ct'), ct), mr: await writeSeries(join(dir, 'mr'), mr) }
