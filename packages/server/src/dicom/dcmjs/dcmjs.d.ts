@@ -15,6 +15,8 @@ declare module 'dcmjs' {
   const dcmjs: {
     data: {
       DicomDict: typeof DicomDict
+      /** a second reader, for tests only: it is no match for hostile input */
+      DicomMessage: { readFile(file: ArrayBuffer): { dict: Record<string, { vr: string; Value?: any[] }> } }
       DicomMetaDictionary: { denaturalizeDataset(dataset: Record<string, unknown>): Record<string, Element> }
     }
   }

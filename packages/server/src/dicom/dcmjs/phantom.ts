@@ -2,7 +2,7 @@ import type { Vec3 } from '@mdm/core/volume/volume'
 import { join } from 'node:path'
 import type { Orientation } from '../source.ts'
 import { tissueAt, type Tissue } from './head.ts'
-import { writeSeries, type SeriesOptions, type WrittenSeries } from './write-series.ts'
+import { writeSeries, type SeriesOptions } from './write-series.ts'
 
 export interface PhantomOptions {
   /** makes the UIDs and the noise; the same seed gives the same files */
@@ -38,21 +38,24 @@ const OBLIQUE: Orientation = [
 
 const PATIENT = { name: 'DOE^JANE', id: 'PHANTOM-1', birthDate: '19500101', sex: 'F' }
 
-/**
- * Writes a CT and an oblique MR series of one made-up head and patient below `dir`, as valid DICOM.
- *
- * @returns what was written, for whoever wants to find it again
- */
-export async function writePhantoms(
-  dir: string,
-  o: PhantomOptions = {},
-): Promise<{ ct: WrittenSeries; mr: WrittenSeries }> {
+/** What surrounds an examination: all of it identifies, and none of it may leave with the voxels. */
+const ORDER = {
+  AccessionNumber: 'ACC-20200102-7',
+  InstitutionName: 'Phantom General Hospital',
+  InstitutionalDepartmentName: 'Phantom Radiology',
+  StationName: 'PHANTOMSCAN1',
+  ReferringPhysicianName: 'REFERRER^ROSE',
+  PerformingPhysicianName: 'PERFORMER^PAUL',
+  NameOfPhysiciansReadingStudy: 'RADIOLOGIST^RAY',
+  OperatorsName: 'OPERATOR^OLGA',
+  StudyDescription: 'Head of a phantom',
+}
+
+/** Writes a CT and an oblique MR series of one made-up head and patient into `ct` and `mr` below `dir`, as valid DICOM. */
+export async function writePhantoms(dir: string, o: PhantomOptions = {}): Promise<void> {
   const seed = o.seed ?? 'phantom'
   const patient = o.patient ?? PATIENT
-  const described = (description: string) => () => ({
-    StudyDescription: 'PHANTOM',
-    SeriesDescription: description,
-  })
+  const described = (description: string) => () => ({ ...ORDER, SeriesDescription: description })
   const ct = headSeries('CT', CT_VALUES, {
     columns: 128,
     rows: 128,
@@ -77,7 +80,9 @@ export async function writePhantoms(
     attributes: described('MR HEAD'),
     ...o.mr,
   })
-  return { ct: await writeSeries(join(dir, 'ct'), ct), mr: await writeSeries(join(dir, 'mr'), mr) }
+  await writeSeries(join(dir, 'ct'), ct)
+  await writeSeries(join(dir, 'mr'), mr)
+}
 }
 
 /** Fills a grid centred on the head. */
@@ -95,7 +100,10 @@ function headSeries(
   const middle: Vec3 = [(o.columns - 1) / 2, (o.rows - 1) / 2, (o.slices - 1) / 2]
   const point = (index: Vec3): Vec3 =>
     ([0, 1, 2] as const).map((x) =>
-      ([0, 1, 2] as const).reduce((sum, n) => sum + (index[n] - middle[n]) * o.spacing[n] * axes[n][x], 0),
+      ([0, 1, 2] as const).reduce<number>(
+        (sum, n) => sum + (index[n] - middle[n]) * o.spacing[n] * axes[n][x],
+        0,
+      ),
     ) as Vec3
   const origin = o.origin ?? point([0, 0, 0])
   const noise = noiseOf(o.seed ?? '')
