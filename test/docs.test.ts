@@ -70,6 +70,35 @@ t.test('every link between documents leads somewhere', async (t) => {
   t.strictSame(broken, [])
 })
 
+t.test('every document of docs can be reached from its README', async (t) => {
+  const index = read('docs/README.md')
+  const pages = list('docs/**/*.md').map((path) => path.slice('docs/'.length))
+  t.strictSame(
+    pages.filter((page) => page !== 'README.md' && !index.includes(`(${page})`)),
+    [],
+  )
+})
+
+t.test('code points only to documents and decisions that exist', async (t) => {
+  const sources = list('packages/*/src/**/*.ts', 'test/**/*.ts', 'examples/*.ts')
+  const known = new Set(documents.map((path) => path.split('/').at(-1)))
+  const pointers = sources.flatMap((path) =>
+    [...read(path).matchAll(/\b([a-zA-Z0-9-]+\.md)\b|\b[Dd]ecision ([0-9]+)/g)].map(
+      ([text, page, number]) => {
+        const isThere =
+          page === undefined
+            ? list(`docs/adr/${number!.padStart(4, '0')}-*.md`).length === 1
+            : known.has(page)
+        return isThere ? '' : `${path}: ${text}`
+      },
+    ),
+  )
+  t.strictSame(
+    pointers.filter((text) => text !== ''),
+    [],
+  )
+})
+
 t.test('every path that a document names exists', async (t) => {
   const stale = documents.flatMap((path) =>
     [...read(path).matchAll(/`((?:packages|test|docs|examples|bench|\.ci)\/[a-z0-9/._-]+)`/g)]
