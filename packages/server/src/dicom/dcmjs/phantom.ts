@@ -83,7 +83,6 @@ export async function writePhantoms(dir: string, o: PhantomOptions = {}): Promis
   await writeSeries(join(dir, 'ct'), ct)
   await writeSeries(join(dir, 'mr'), mr)
 }
-}
 
 /** Fills a grid centred on the head. */
 function headSeries(
