@@ -159,7 +159,17 @@ t.test('W3: what a failed split leaves in the library never reaches the next sha
 
 t.test('W4: shares that are too few, twice the same, at x = 0 or of another length are not combined', (t) => {
   const [a, b] = splitSecret(randomBytes(32), 2, 3) as [ShamirShare, ShamirShare]
+  // What an attacker sends to have a key of his own come out, where nothing looks at x.
+  const chosen = Buffer.from(padSecret(randomBytes(32)))
   const bad: [string, ShamirShare[]][] = [
+    ['x = 0 with a chosen key', [a, b, { x: 0, payload: chosen }]],
+    [
+      'a chosen key twice at one x',
+      [
+        { x: 1, payload: chosen },
+        { x: 1, payload: chosen },
+      ],
+    ],
     ['none', []],
     ['one', [a]],
     ['the same twice', [a, a]],

@@ -111,8 +111,9 @@ function readContext(bytes: Buffer): [string, string][] {
   return entries
 }
 
-/** Count and entries of an encryption context, in the order given, which must be the byte order of the keys. */
+/** Count and entries of an encryption context, in the order given, which must be the byte order of the keys; none are no bytes. */
 export function encodeContext(entries: readonly (readonly [string, string])[]): Buffer {
+  if (entries.length === 0) return Buffer.alloc(0)
   return Buffer.concat([
     uint(2, entries.length),
     ...entries.flat().flatMap((text) => sized(Buffer.from(text))),
