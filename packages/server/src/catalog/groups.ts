@@ -1,21 +1,26 @@
+import { isMember } from '@mdm/core/acl/evaluate'
 import type { Principal } from '@mdm/core/acl/principal'
+import type { Caller } from '@mdm/core/identity/identify'
 import type { AclObject } from '@mdm/core/wire/common'
 import type { SiteStore } from '../store/site-store.ts'
 import type { AccessLists } from './access-lists.ts'
 
-/** Who belongs to which group, as the signed statements of the site say. */
+/** Who belongs to which group and who is banned, as the signed statements of the site say. */
 export interface Groups {
   all(): Promise<ReadonlyMap<string, Principal[]>>
-  /** To be called when a group's list has changed. */
+  isBanned(caller: Caller): Promise<boolean>
+  /** To be called when a list of the site has changed. */
   forget(): void
 }
 
 export function openGroups(db: SiteStore, lists: AccessLists): Groups {
   let known: Promise<ReadonlyMap<string, Principal[]>> | undefined
-  return {
+  const groups: Groups = {
     all: () => (known ??= read(db, lists)),
+    isBanned: async (caller) => isMember(await lists.get('site', 'ban'), caller, await groups.all()),
     forget: () => (known = undefined),
   }
+  return groups
 }
 
 async function read(db: SiteStore, lists: AccessLists): Promise<ReadonlyMap<string, Principal[]>> {
@@ -28,10 +33,10 @@ async function read(db: SiteStore, lists: AccessLists): Promise<ReadonlyMap<stri
     .execute()
   const groups = new Map<string, Principal[]>()
   for (const { object } of rows) {
-    const list = await lists.get('site', object)
+    const { entries } = await lists.get('site', object)
     groups.set(
       object.slice('group:'.length),
-      list.entries.map((entry) => entry.to),
+      entries.map((entry) => entry.to),
     )
   }
   return groups

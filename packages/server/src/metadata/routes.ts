@@ -1,4 +1,4 @@
-import { parseVolumeName } from '@mdm/core/names'
+import { nameOf } from '../catalog/routes.ts'
 import { getMetadata, postQuery } from '@mdm/core/wire/site'
 import type { Audit } from '../audit/audit.ts'
 import type { App } from '../http/app.ts'
@@ -25,7 +25,7 @@ export function metadataRoutes(app: App, o: QueryOptions & { audit: Audit }): vo
   })
 
   route(app, getMetadata, async ({ params, caller, requestId, timing }) => {
-    const name = parseVolumeName(params.name)
+    const name = nameOf(params.name)
     const answer = await timing.measure('access-control', () => volumeMetadata(o, caller, name))
     const { dn, issuer, spki } = caller
     await o.audit.record({

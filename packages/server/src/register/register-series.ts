@@ -9,7 +9,7 @@ import type { RefusedVolume, RegisteredVolume } from '@mdm/core/wire/site'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import { planSeries } from '../volume/group.ts'
-import type { Refusal, VolumePlan } from '../volume/plan.ts'
+import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
 import { commit, type CommitOptions } from './commit.ts'
 import { contentDigest, refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
 import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
@@ -40,6 +40,12 @@ export type Outcome =
   | { readonly type: 'refused'; readonly refused: RefusedVolume }
   | { readonly type: 'waiting'; readonly missing: readonly Missing[]; readonly message: string }
 
+/** A series that went away makes no volume; what was registered of it stays registered. */
+const LEFT_THE_SOURCE: SeriesPlan = {
+  volumes: [],
+  refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason: 'the series is no longer at its source', instances: 0 }],
+}
+
 /** Keys being registered by this process; recovery leaves their shares alone. */
 export type InFlight = Set<Kid>
 
@@ -59,7 +65,7 @@ export async function* registerSeries(
   await o.journal.begin(first, { source: source.name, ref, caller, ordinal: 1 })
   await o.after?.('J1')
   const headers = await headersOf(source, ref, signal)
-  const plan = planSeries(headers)
+  const plan = headers.length === 0 ? LEFT_THE_SOURCE : planSeries(headers)
   await o.after?.('J2')
   const volumes = plan.volumes.map((volume) => ({
     ...volume,
@@ -87,11 +93,13 @@ interface NewVolume {
 async function registerVolume(o: RegisterOptions, inFlight: InFlight, of: NewVolume): Promise<Outcome> {
   const known = await knownVolume(o, of.key)
   if (known?.digest === contentDigest(of.plan)) {
+    await o.journal.set(of.key, 'ACTIVE')
     await finish(o, of.key)
     return { type: 'already', guid: known.guid }
   }
   const down = await notReady(o.keyServers(), of.signal)
   if (down.length > 0) return await wait(o, of.key, down)
+  await o.journal.set(of.key, 'PENDING')
   const guid = known?.guid ?? newGuid()
   const version = (known?.latest ?? 0) + 1
   const kid = newKid()
@@ -189,13 +197,14 @@ async function headersOf(
   ref: SeriesRef,
   signal: AbortSignal,
 ): Promise<InstanceHeader[]> {
+  const headers: InstanceHeader[] = []
   try {
-    return await Array.fromAsync(source.headers(ref, signal))
+    for await (const header of source.headers(ref, signal)) headers.push(header)
   } catch (error) {
-    // A series that has left the source makes no volume; what was registered of it stays registered.
-    if (error instanceof MdmError && error.code === 'MDM_NOT_FOUND') return []
-    throw error
+    if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') throw error
+    return []
   }
+  return headers
 }
 
 async function knownVolume(

@@ -1,0 +1,51 @@
+import { MdmError } from '@mdm/core/errors'
+import { peekJws } from '@mdm/core/crypto/jws'
+import type { SiteId } from '@mdm/core/names'
+import { getHealth, getRosters, getWhoami, postRoster } from '@mdm/core/wire/common'
+import type { Audit } from '../audit/audit.ts'
+import type { App } from '../http/app.ts'
+import { route } from '../http/route.ts'
+import type { Rosters } from '../store/rosters.ts'
+
+export interface RosterRoutes {
+  readonly site: SiteId
+  readonly rosters: Rosters
+  readonly audit: Audit
+  /** why the site is not ready; empty when it is */
+  readonly reasons: () => string[]
+}
+
+/** Who the caller is here, what the site says about itself, and whether it works. */
+export function rosterRoutes(app: App, o: RosterRoutes): void {
+  route(app, getWhoami, async ({ caller: { kind, dn, issuer, spki, notAfter } }) => ({
+    ...{ kind, dn, issuer, spki },
+    notAfter: notAfter.toISOString(),
+    sites: [o.site],
+  }))
+
+  route(app, getHealth, async () => {
+    const reasons = o.reasons()
+    return { status: reasons.length === 0 ? ('ready' as const) : ('not ready' as const), reasons }
+  })
+
+  route(app, getRosters, async ({ params, query }) => {
+    if (params.site !== o.site) throw new MdmError('MDM_NOT_FOUND')
+    return { rosters: o.rosters.texts(o.site, query.since ?? 1) }
+  })
+
+  route(app, postRoster, async ({ body, caller: { dn, issuer, spki }, requestId }) => {
+    const { site } = peekJws(body.roster).payload as { site?: unknown }
+    if (site !== o.site) throw new MdmError('MDM_NOT_FOUND')
+    const accepted = await o.rosters.offer(body.roster, {
+      before: (roster) =>
+        o.audit.record({
+          eventId: `roster:${roster.digest}`,
+          event: 'roster-accepted',
+          outcome: 'done',
+          ...{ caller: { dn, issuer, spki }, site: o.site, requestId },
+          facts: { seq: roster.body.seq, digest: roster.digest },
+        }),
+    })
+    return { seq: accepted.body.seq }
+  })
+}

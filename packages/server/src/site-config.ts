@@ -1,0 +1,62 @@
+import { open } from 'node:fs/promises'
+import { z } from 'zod'
+import { Preset } from '@mdm/core/acl/presets'
+import { Principal } from '@mdm/core/acl/principal'
+import { MdmError } from '@mdm/core/errors'
+import { SiteId } from '@mdm/core/names'
+import { Listen, Rate, TlsFiles } from './config.ts'
+
+/** Name of a source, as LFNs carry it. */
+const SourceName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+
+/** site.json: one hospital. Paths are relative to the file. */
+export const SiteConfig = z.strictObject({
+  kind: z.literal('site'),
+  site: SiteId,
+  listen: Listen,
+  tls: TlsFiles,
+  /** PEM of the key that signs manifests and founding statements */
+  signingKey: z.string().min(1),
+  /** folder of accepted rosters */
+  rosters: z.string().min(1),
+  store: z.string().min(1),
+  audit: z.string().min(1),
+  /** ciphertext in preparation */
+  spool: z.strictObject({ dir: z.string().min(1), quotaBytes: z.int().min(1) }),
+  /** what SURLs say */
+  srm: z.strictObject({ host: z.string().regex(/^[A-Za-z0-9.-]{1,255}$/), port: z.int().min(1).max(65_535) }),
+  /** 32 bytes, mode 0400: whoever has them can compute pseudonyms */
+  pseudonymKey: z.string().min(1),
+  sources: z
+    .array(z.strictObject({ name: SourceName, url: z.string().min(1) }))
+    .refine((sources) => new Set(sources.map((s) => s.name)).size === sources.length, 'names differ'),
+  /** who gets which preset on every new volume, beside the administrators */
+  policy: z.array(z.strictObject({ to: Principal, preset: Preset })).max(50),
+  /** JSON list of principals that nobody here answers */
+  bans: z.string().min(1).optional(),
+  limit: Rate.default({ perSecond: 500, burst: 2_000 }),
+})
+export type SiteConfig = z.infer<typeof SiteConfig>
+
+/**
+ * Reads a file that nobody else may read.
+ *
+ * @param bytes length it must have
+ * @throws MDM_CONFIG
+ */
+export async function readSecretFile(file: string, bytes?: number): Promise<Buffer> {
+  const handle = await open(file).catch((cause: unknown) => {
+    throw new MdmError('MDM_CONFIG', 'a key file of the configuration cannot be read', { cause })
+  })
+  try {
+    // Asked of the open file, so that it cannot be another one that is read.
+    if (((await handle.stat()).mode & 0o077) !== 0)
+      throw new MdmError('MDM_CONFIG', 'a key file is readable by others: chmod 600 it')
+    const content = await handle.readFile()
+    if (bytes !== undefined && content.length !== bytes)
+      throw new MdmError('MDM_CONFIG', `a key file does not have ${bytes} bytes`)
+    return content
+  } finally {
+    await handle.close()
+  }
+}

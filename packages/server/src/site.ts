@@ -1,0 +1,206 @@
+import { createHmac, createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { loadCredential } from '@mdm/core/identity/credential'
+import { identify } from '@mdm/core/identity/identify'
+import { MdmError } from '@mdm/core/errors'
+import { openAudit, type Audit } from './audit/audit.ts'
+import { countRefusals } from './audit/refusals.ts'
+import { openAccessLists } from './catalog/access-lists.ts'
+import { createAccess } from './catalog/access.ts'
+import { openCatalog } from './catalog/catalog.ts'
+import { openGroups } from './catalog/groups.ts'
+import { noteRefusal } from './catalog/refusals.ts'
+import { rosterRoutes } from './catalog/roster-routes.ts'
+import { catalogRoutes } from './catalog/routes.ts'
+import { openStatements } from './catalog/statements.ts'
+import { readConfig } from './config.ts'
+import { createDelivery } from './deliver/delivery.ts'
+import { deliveryRoutes } from './deliver/routes.ts'
+import type { DicomSource } from './dicom/source.ts'
+import { openSource } from './dicom/sources/index.ts'
+import { createApp } from './http/app.ts'
+import { createLimiter } from './http/limit.ts'
+import { openLog, type Log } from './http/log.ts'
+import { serve, type Serving } from './http/serve.ts'
+import { openBanFile } from './keyshares/ban-file.ts'
+import { isBannedHere } from './keyshares/site-groups.ts'
+import { runUntilSignal } from './main.ts'
+import { metadataRoutes } from './metadata/routes.ts'
+import { openJournal } from './register/journal.ts'
+import type { Step } from './register/register-series.ts'
+import { createRegistration } from './register/registration.ts'
+import { registerRoutes } from './register/routes.ts'
+import { signerOf } from './register/seal.ts'
+import { readSecretFile, SiteConfig } from './site-config.ts'
+import { fileKeysOf, openKeyServers } from './site-peers.ts'
+import { openRosters } from './store/rosters.ts'
+import { openSiteStore } from './store/site-store.ts'
+
+/** How long a changed ban list or a newly accepted roster may go unseen, ms. */
+const REFRESH_MS = 1_000
+
+export interface SiteOptions {
+  readonly now?: () => Date
+  readonly log?: Log
+  /** how often a waiting registration is tried again, ms */
+  readonly retryMs?: number
+  /** called after each step of a registration; what it throws is a crash there */
+  readonly after?: (step: Step) => void | Promise<void>
+}
+
+/** `mdm-server site`: runs until SIGTERM or SIGINT. @throws as startSite */
+export async function runSite(file: string): Promise<void> {
+  await runUntilSignal('mdm-site', () => startSite(file))
+}
+
+/**
+ * Starts a site: wiring only; what it does is in catalog/, metadata/, register/ and deliver/.
+ *
+ * @param file site.json
+ * @throws MDM_CONFIG when the configuration or a file it names is wrong; MDM_ROSTER; MDM_INTEGRITY when the audit log was altered
+ */
+export async function startSite(file: string, o: SiteOptions = {}): Promise<Serving> {
+  const { config, path } = await readConfig(file, SiteConfig)
+  const now = o.now ?? (() => new Date())
+  const log = o.log ?? openLog()
+  const { site } = config
+  const tls = await loadCredential({ certificate: path(config.tls.certificate), key: path(config.tls.key) })
+  const signingKey = await readSigningKey(path(config.signingKey))
+  const pseudonymKey = createSecretKey(await readSecretFile(path(config.pseudonymKey), 32))
+  const rosters = await openRosters(path(config.rosters))
+  const roster = () => {
+    const current = rosters.of(site)
+    if (current === undefined) throw new MdmError('MDM_CONFIG', 'no roster of this site is accepted here yet')
+    return current
+  }
+  signerOf(roster(), signingKey)
+  const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
+  const sources = new Map<string, DicomSource>()
+  for (const { name, url } of config.sources) {
+    sources.set(name, openSource({ name, url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url) }))
+  }
+  await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
+  const closing = createClosing()
+  try {
+    const audit = closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close())
+    const db = closing.add(await openSiteStore(path(config.store)), (opened) => opened.destroy())
+    const keyServers = closing.add(openKeyServers(roster, tls), (opened) => opened.close())
+
+    const lists = openAccessLists(db, {
+      site,
+      roster,
+      sealKey: derived(pseudonymKey, 'mdm-access-list-seal-v1'),
+    })
+    const groups = openGroups(db, lists)
+    const catalog = openCatalog(db, { site })
+    const access = createAccess({ catalog, lists, groups, roster, now })
+    const statements = openStatements({ db, site, lists, access, groups, audit, roster, now })
+    const registration = closing.add(
+      createRegistration({
+        ...{ db, lists, audit, roster, pseudonymKey, sources, site, log, now },
+        ...{ journal: openJournal(db, now), srm: config.srm, policy: config.policy },
+        signer: () => signerOf(roster(), signingKey),
+        keyServers: () => keyServers.current(),
+        ...(o.after === undefined ? {} : { after: o.after }),
+        ...(o.retryMs === undefined ? {} : { retryMs: o.retryMs }),
+      }),
+      (opened) => opened.close(),
+    )
+    const delivery = closing.add(
+      createDelivery({
+        ...{ catalog, sources, site, now },
+        keys: fileKeysOf({ keyServers, roster, audit, log }),
+        spoolDir: path(config.spool.dir),
+        quotaBytes: config.spool.quotaBytes,
+      }),
+      (opened) => opened.close(),
+    )
+
+    const refresh = createRefresh(() => Promise.all([bans.refresh(), rosters.refresh()]), log)
+    const refusals = countRefusals(audit, { now: () => now().getTime() })
+    const app = createApp({
+      tls,
+      log,
+      limit: createLimiter(config.limit),
+      async identify(chain) {
+        await refresh()
+        const caller = identify(chain, roster(), now())
+        if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
+          throw new MdmError('MDM_BANNED')
+        return caller
+      },
+      refused: (refusal) => noteRefusal(audit, refusals, refusal),
+    })
+    rosterRoutes(app, { site, rosters, audit, reasons: () => unready(audit, bans) })
+    catalogRoutes(app, { catalog, access, statements })
+    metadataRoutes(app, { db, catalog, access, audit })
+    registerRoutes(app, { registration, roster, audit })
+    deliveryRoutes(app, { delivery, access, audit })
+    await audit.record({ event: 'server-started', outcome: 'done' })
+    const serving = await serve(app, config.listen)
+    registration.resume()
+    return {
+      url: serving.url,
+      async stop() {
+        // A job under way ends its client's stream, which stop() would wait for.
+        await Promise.all([registration.close(), serving.stop()])
+        await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)
+        await closing.close()
+      },
+    }
+  } catch (error) {
+    await closing.close()
+    throw error
+  }
+}
+
+/** Looks for a changed ban list and changed rosters, at most once in REFRESH_MS; every request waits for a look under way. */
+function createRefresh(look: () => Promise<unknown>, log: Log): () => Promise<void> {
+  let due = 0
+  let looking: Promise<void> = Promise.resolve()
+  return () => {
+    if (performance.now() < due) return looking
+    due = performance.now() + REFRESH_MS
+    // What cannot be read leaves the last good state in force, and /health says so.
+    looking = look().then(
+      () => undefined,
+      () => log.error({ event: 'refresh-failed' }),
+    )
+    return looking
+  }
+}
+
+function unready(audit: Audit, bans: { readable: boolean }): string[] {
+  return [
+    ...(audit.writable ? [] : ['the audit log cannot be written']),
+    ...(bans.readable ? [] : ['the ban list cannot be read']),
+  ]
+}
+
+async function readSigningKey(file: string): Promise<KeyObject> {
+  const pem = await readSecretFile(file)
+  try {
+    return createPrivateKey(pem)
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the signing key is not a private key', { cause })
+  }
+}
+
+/** A key of its own for each purpose, from the one secret of the site. */
+function derived(key: KeyObject, purpose: string): KeyObject {
+  return createSecretKey(createHmac('sha256', key).update(purpose).digest())
+}
+
+/** What was opened, closed in the opposite order. */
+function createClosing() {
+  const closers: (() => Promise<void>)[] = []
+  return {
+    add<T>(opened: T, close: (opened: T) => Promise<void>): T {
+      closers.unshift(() => close(opened))
+      return opened
+    },
+    async close(): Promise<void> {
+      for (const close of closers) await close()
+    },
+  }
+}
