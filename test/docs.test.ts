@@ -83,7 +83,7 @@ t.test('code points only to documents and decisions that exist', async (t) => {
   const sources = list('packages/*/src/**/*.ts', 'test/**/*.ts', 'examples/*.ts')
   const known = new Set(documents.map((path) => path.split('/').at(-1)))
   const pointers = sources.flatMap((path) =>
-    [...read(path).matchAll(/\b([a-zA-Z0-9-]+\.md)\b|\b[Dd]ecision ([0-9]+)/g)].map(
+    [...comments(read(path)).matchAll(/\b([a-zA-Z0-9-]+\.md)\b|\b[Dd]ecision ([0-9]+)/g)].map(
       ([text, page, number]) => {
         const isThere =
           page === undefined
@@ -202,4 +202,12 @@ function unknownCommands(text: string): string[] {
       ]
     },
   )
+}
+
+/** The lines of a source text that are comments. */
+function comments(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => /^\s*(\/\*\*|\*|\/\/)|\s\/\/ /.test(line))
+    .join('\n')
 }
