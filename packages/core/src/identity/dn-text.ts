@@ -23,6 +23,7 @@ export function readRfc4514(text: string): NameParts {
     if (type === undefined) throw usage('each part must be TYPE=value')
     at += type[0].length
     const hex = matchAt(/#((?:[0-9A-Fa-f]{2})+)\s*(?=[,+]|$)/y, text, at)
+    if (hex === undefined && text[at] === '#') throw usage('"#" begins a value in hex')
     // Everything up to a separator; a backslash takes the next character with it.
     const value = hex ?? matchAt(/(?:\\[^]|[^\\,+;"<>])*/y, text, at)!
     parts.at(-1)!.push({
