@@ -74,7 +74,7 @@ t.test(
   },
 )
 
-t.test('so does the service of a site for the GUID of another', async (t) => {
+t.test('a server that no roster names gets one answer everywhere', async (t) => {
   const other = await createServiceCertificate({ commonName: 'unknown', hosts: ['127.0.0.1'], days: 1 })
   const answers = [
     ...(await everyEndpoint(other, volume)),
