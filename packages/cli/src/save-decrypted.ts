@@ -48,8 +48,9 @@ export async function saveDecrypted(
 
 async function contentOf(volume: OpenVolume, o: DecryptOptions): Promise<AsyncIterable<Buffer>> {
   const { convert } = await import('@mdm/core/volume/formats/index')
-  const part = o.slices === undefined ? {} : { slices: o.slices }
-  return convert(o.format, volume.stream(part), { volume: volume.volume, ...part })
+  if (o.slices === undefined) return convert(o.format, volume.stream())
+  const { slices } = o
+  return convert(o.format, volume.stream({ slices }), { volume: volume.volume, slices })
 }
 
 /** Bytes and digest of what passed through. */

@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { basename } from 'node:path'
+import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
-import { faultNotes } from '../fault-notes.ts'
+import { FaultNotes } from '../fault-notes.ts'
 import { format, output, slices } from '../flags.ts'
 import { readableBytes } from '../output.ts'
-import { pathOf, planOutput } from '../output-plan.ts'
+import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { saveDecrypted, type DecryptedFile } from '../save-decrypted.ts'
 
 /** Level 2 of the paper's client over a container that came another way. */
@@ -46,28 +47,31 @@ export default class Decrypt extends BaseCommand {
       throw new MdmError('MDM_USAGE', 'a volume is not for a terminal: use -o FILE or a pipe')
     if (plan.kind === 'folder') await mkdir(plan.path, { recursive: true })
     const { done, failures } = await this.withSession(flags, (session) =>
-      failuresOf(
-        files,
-        String,
-        async (file) => {
-          const path = plan.kind === 'stdout' ? undefined : pathOf(plan, basename(file).replace(/\.mdm$/, ''))
-          const saved = await saveDecrypted(session, file, path, {
-            format: plan.format,
-            slices: flags.slices,
-            signal: this.signal,
-            onFault: faultNotes(session, (line) => this.talk(line)),
-          })
-          if (path !== undefined) this.print(path)
-          if (!this.jsonEnabled())
-            this.talk(
-              `${saved.guid} version ${saved.version}: ${readableBytes(saved.bytes)}, SHA-256 ${saved.sha256}`,
-            )
-          return saved
-        },
-        this.signal,
-      ),
+      failuresOf(files, String, (file) => this.open(session, file, plan, flags.slices), this.signal),
     )
     this.finish(failures)
     return { files: done, ...(failures.listed.length > 0 ? { errors: failures.listed } : {}) }
+  }
+
+  private async open(
+    session: Session,
+    file: string,
+    plan: OutputPlan,
+    slices: readonly [number, number] | undefined,
+  ): Promise<DecryptedFile> {
+    const path = plan.kind === 'stdout' ? undefined : pathOf(plan, basename(file).replace(/\.mdm$/, ''))
+    const faults = new FaultNotes(session, (line) => this.talk(line))
+    const o = { format: plan.format, slices, signal: this.signal, onFault: faults.add }
+    const saved = await saveDecrypted(session, file, path, o).catch((error: unknown) => {
+      faults.settle(error)
+      throw error
+    })
+    faults.settle()
+    if (path !== undefined) this.print(path)
+    if (path !== undefined && !this.jsonEnabled()) {
+      const { guid, version, bytes, sha256 } = saved
+      this.talk(`${guid} version ${version}: ${readableBytes(bytes)}, SHA-256 ${sha256}`)
+    }
+    return saved
   }
 }

@@ -5,7 +5,7 @@ import { MdmError } from '@mdm/core/errors'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
-import { faultNotes } from '../fault-notes.ts'
+import { FaultNotes } from '../fault-notes.ts'
 import { format, output, slices } from '../flags.ts'
 import type { NamedVolume } from '../name-input.ts'
 import { readableBytes } from '../output.ts'
@@ -90,6 +90,10 @@ export default class Get extends BaseCommand {
     ])
     const timing = new Timing()
     const progress = new Progress(text.slice(0, 36))
+    const faults = new FaultNotes(session, (line) => {
+      progress.end()
+      this.talk(line)
+    })
     const o = {
       level: plan.level,
       format: plan.format,
@@ -97,10 +101,7 @@ export default class Get extends BaseCommand {
       signal: this.signal,
       timing,
       onProgress: progress.bytes,
-      onFault: faultNotes(session, (line) => {
-        progress.end()
-        this.talk(line)
-      }),
+      onFault: faults.add,
     }
     try {
       const saved =
@@ -111,11 +112,14 @@ export default class Get extends BaseCommand {
               path: pathOf(plan, await this.stem(session, name, plan)),
             })
       progress.end()
+      faults.settle()
       const timings = await timingReport(timing.rows, timing.now())
       this.tell(saved, plan, flags.timings ? timings : undefined)
       return { ...saved, timings }
-    } finally {
+    } catch (error) {
       progress.end()
+      faults.settle(error)
+      throw error
     }
   }
 
