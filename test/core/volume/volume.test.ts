@@ -1,0 +1,43 @@
+import { sliceBytes, sliceRange, sliceSpan, spacing, voxelBytes } from '@mdm/core/volume/volume'
+import t from 'tap'
+import { PLAIN } from './volumes.ts'
+
+t.test('sizes and spacing follow from type and steps', async (t) => {
+  t.equal(sliceBytes(PLAIN), 12)
+  t.equal(voxelBytes(PLAIN), 48)
+  t.same(
+    spacing({
+      ...PLAIN,
+      spaceDirections: [
+        [3, 4, 0],
+        [0, 0, -2],
+        [0, 1, 0],
+      ],
+    }),
+    [5, 2, 1],
+  )
+})
+
+t.test('a range of slices moves the origin and nothing else', async (t) => {
+  t.same(sliceRange(PLAIN, [1, 2]), { ...PLAIN, slices: 2, origin: [10, 20, 34] })
+  t.same(sliceRange(PLAIN, [0, 3]), PLAIN)
+})
+
+t.test('slices that are not there are MDM_RANGE', async (t) => {
+  for (const range of [
+    [-1, 0],
+    [0, 4],
+    [2, 1],
+    [0.5, 1],
+    [Number.NaN, 1],
+  ] as const) {
+    t.throws(() => sliceRange(PLAIN, range), { code: 'MDM_RANGE' })
+  }
+  t.throws(() => sliceSpan(PLAIN, 100, 4), { code: 'MDM_RANGE' })
+  t.throws(() => sliceSpan(PLAIN, 100, -1), { code: 'MDM_RANGE' })
+})
+
+t.test('slices lie one after the other behind the header', async (t) => {
+  t.same(sliceSpan(PLAIN, 100, 0), { start: 100, end: 112 })
+  t.same(sliceSpan(PLAIN, 100, 3), { start: 136, end: 148 })
+})

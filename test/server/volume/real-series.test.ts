@@ -1,0 +1,151 @@
+import { convert } from '@mdm/core/volume/formats/index'
+import { parseNrrdHeader } from '@mdm/core/volume/formats/nrrd'
+import { spacing, type Volume } from '@mdm/core/volume/volume'
+import { openSource } from '@mdm/server/dicom/sources/index'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { sharedData } from '../../fixtures/shared-data.ts'
+import { collect, plaintextOf, planOnly } from './plaintext.ts'
+
+const VOLUMES = [
+  'ct-philips-axial',
+  'ct-ge-3slice',
+  'ct-ge-tiny-even-rows',
+  'mr-t1-3d-isotropic',
+  'mr-oblique-ge',
+  'mr-ge-implicit-noise',
+  'mr-fieldmap-siemens',
+]
+
+/** Every other series, and why this version makes no volume of it. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'bad-notavolume': 'MDM_SEVERAL_VOLUMES',
+  'bad-sliceorientation': 'MDM_GEOMETRY',
+  'ct-siemens-tilt-noise': 'MDM_GEOMETRY_TILT',
+  'mr-dti-uih-grid': 'MDM_MULTIFRAME',
+  'mr-dwi-ge': 'MDM_SEVERAL_VOLUMES',
+  'mr-enhanced-philips-fieldmap': 'MDM_MULTIFRAME',
+  'mr-enhanced-philips-noise': 'MDM_MULTIFRAME',
+  'mr-enhanced-siemens-xa10': 'MDM_MULTIFRAME',
+  'mr-epi-siemens-mosaic': 'MDM_MULTIFRAME',
+  'mr-fmri-ge': 'MDM_SEVERAL_VOLUMES',
+  'mr-fmri-philips-classic-noise': 'MDM_SEVERAL_VOLUMES',
+  'mr-jpeg2000-noise': 'MDM_PIXELS',
+  'mr-mosaic-sagittal': 'MDM_MULTIFRAME',
+  'mr-rle-noise': 'MDM_PIXELS',
+  'mr-t1-enhanced-siemens-xa30-a': 'MDM_MULTIFRAME',
+  'mr-t1-siemens-jpegll-fragmented': 'MDM_PIXELS',
+  'pt-derived-varying-slope': 'MDM_RESCALE',
+}
+
+const PYTHON = '/usr/bin/python3'
+const nibabel = spawnSync(PYTHON, ['-c', 'import nibabel']).status === 0
+
+const root = sharedData('series')
+if (root === undefined) t.pass('skipped: the real test data is not there')
+else {
+  const manifest = JSON.parse(readFileSync(join(root, '../MANIFEST.json'), 'utf8'))
+  const open = (id: string) => openSource({ name: 'real', url: join(root, id, 'dicom') })
+
+  for (const id of VOLUMES) {
+    t.test(`${id}: the volume holds what the series holds`, async (t) => {
+      const stack = manifest.series.find((series: { id: string }) => series.id === id).pydicom_stack
+      const source = open(id)
+      const { ref, plan } = await planOnly(source)
+      t.same(plan.refused, [])
+      t.equal(plan.volumes.length, 1)
+      const [volumePlan] = plan.volumes
+      const { volume } = volumePlan!
+      const pieces = await plaintextOf(source, ref, volumePlan!)
+      const voxels = Buffer.concat(pieces.slice(1))
+      t.equal(sha256(voxels), stack.sha256_stored_kji[0], 'stored values')
+      t.equal(sha256(rescaled(voxels, volume)), stack.sha256_rescaled_float32_kji[0], 'rescaled values')
+      checkGeometry(t, volume, stack)
+      const plaintext = Buffer.concat(pieces)
+      t.equal(plaintext.length, volumePlan!.plaintextBytes)
+      t.same(parseNrrdHeader(plaintext), { volume, headerBytes: volumePlan!.header.length })
+      const nifti = Buffer.concat(await collect(convert('nifti', chunks(plaintext))))
+      t.ok(nifti.subarray(352).equals(voxels), 'NIfTI voxels')
+      compareOutside(t, id, nifti)
+    })
+  }
+
+  for (const [id, code] of Object.entries(REFUSED)) {
+    t.test(`${id} is refused as ${code}`, async (t) => {
+      const { plan } = await planOnly(open(id))
+      t.same(plan.volumes, [])
+      t.same(
+        plan.refused.map((refusal) => refusal.code),
+        [code],
+      )
+      t.equal(plan.refused[0]!.instances, readdirSync(join(root, id, 'dicom')).length)
+    })
+  }
+
+  t.test('every series of the data is in one of the two lists', async (t) => {
+    t.same([...VOLUMES, ...Object.keys(REFUSED)].sort(), readdirSync(root).sort())
+  })
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Our own reading of the values: stored * slope + intercept in double, then float32. */
+function rescaled(voxels: Buffer, { type, slope, intercept }: Volume): Uint8Array {
+  const words = voxels.buffer.slice(voxels.byteOffset, voxels.byteOffset + voxels.length)
+  const stored = type === 'int16' ? new Int16Array(words) : new Uint16Array(words)
+  return new Uint8Array(Float32Array.from(stored, (value) => value * slope + intercept).buffer)
+}
+
+function checkGeometry(t: Test, volume: Volume, stack: Record<string, any>): void {
+  t.same([volume.columns, volume.rows, volume.slices], [stack.columns, stack.rows, stack.slices])
+  t.equal(volume.type, stack.dtype === '<i2' ? 'int16' : 'uint16')
+  const [column, row, slice] = volume.spaceDirections
+  const steps = spacing(volume)
+  near(t, steps.slice(0, 2), [stack.column_spacing, stack.row_spacing], 1e-5, 'pixel spacing')
+  near(
+    t,
+    column,
+    stack.direction_columns_LPS[0].map((x: number) => x * steps[0]),
+    1e-5,
+    'column step',
+  )
+  near(
+    t,
+    row,
+    stack.direction_columns_LPS[1].map((x: number) => x * steps[1]),
+    1e-5,
+    'row step',
+  )
+  near(t, volume.origin, stack.origin_LPS, 1e-9, 'origin')
+  const last = volume.origin.map((x, axis) => x + slice[axis]! * (volume.slices - 1))
+  near(t, last, stack.last_slice_origin_LPS, 1e-9, 'last slice')
+}
+
+function near(
+  t: Test,
+  found: readonly number[],
+  wanted: readonly number[],
+  tolerance: number,
+  what: string,
+): void {
+  const off = Math.max(...found.map((value, i) => Math.abs(value - wanted[i]!)))
+  t.ok(off <= tolerance, `${what} is off by ${off}`)
+}
+
+/** The plaintext as a network would bring it, in odd pieces. */
+async function* chunks(plaintext: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < plaintext.length; at += 65_521) yield plaintext.subarray(at, at + 65_521)
+}
+
+/** nibabel's reading of the NIfTI file, against the references of the data. */
+function compareOutside(t: Test, id: string, nifti: Buffer): void {
+  if (!nibabel) return void t.pass('skipped: no nibabel here')
+  const file = join(t.testdir(), `${id}.nii`)
+  writeFileSync(file, nifti)
+  t.match(execFileSync(PYTHON, [join(root!, '../compare.py'), id, file], { encoding: 'utf8' }), ' right: ')
+}
