@@ -77,19 +77,22 @@ async function failures(
 ): Promise<Missing[]> {
   const slow = AbortSignal.timeout(timeoutMs)
   const timely = AbortSignal.any([signal, slow])
-  const results = await Promise.all(
+  const results = await Promise.allSettled(
     servers.map(async (server, i): Promise<Missing[]> => {
       try {
         await act(server, timely, i)
         return []
       } catch (error) {
         if (signal.aborted) throw error
-        if (slow.aborted && !(error instanceof MdmError))
-          return [{ server: server.id, code: 'MDM_UNREACHABLE' }]
-        if (!(error instanceof MdmError)) throw error
-        return [{ server: server.id, code: error.code }]
+        if (error instanceof MdmError) return [{ server: server.id, code: error.code }]
+        if (slow.aborted) return [{ server: server.id, code: 'MDM_UNREACHABLE' }]
+        throw error
       }
     }),
   )
-  return results.flat()
+  // Only now, so that no request is under way any more when the shares are deleted again.
+  return results.flatMap((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
 }

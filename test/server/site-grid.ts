@@ -1,0 +1,109 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { register } from '../../packages/core/src/access/metadata.ts'
+import { openSession, type Session } from '../../packages/core/src/access/session.ts'
+import { loadConfig } from '../../packages/core/src/config.ts'
+import type { RegisterEvent } from '../../packages/core/src/wire/site.ts'
+import { writeSeries, type SeriesOptions } from '../../packages/server/src/dicom/dcmjs/write-series.ts'
+import { openLog } from '../../packages/server/src/http/log.ts'
+import type { Serving } from '../../packages/server/src/http/serve.ts'
+import { startKeyServer } from '../../packages/server/src/keys.ts'
+import { provisionGrid, type ProvisionedGrid } from '../../packages/server/src/provision/grid.ts'
+import { startSite, type SiteOptions } from '../../packages/server/src/site.ts'
+
+export type User = 'admin' | 'physician' | 'scientist' | 'backup' | 'stranger'
+
+/** A site and its key servers in this process, over real sockets, on series that were written for the test. */
+export interface SiteGrid {
+  readonly dir: string
+  /** the site's source */
+  readonly source: string
+  readonly provisioned: ProvisionedGrid
+  as(user: User): Promise<Session>
+  stopSite(): Promise<void>
+  startSite(o?: SiteOptions): Promise<void>
+  stopKeyServer(i: number): Promise<void>
+  startKeyServer(i: number): Promise<void>
+  /** what the servers logged so far */
+  readonly log: string[]
+}
+
+export async function startSiteGrid(
+  t: Test,
+  o: { series?: readonly Partial<SeriesOptions>[]; site?: SiteOptions; started?: boolean } = {},
+): Promise<SiteGrid> {
+  const root = await mkdtemp(join(tmpdir(), 'mdm-site-'))
+  const source = join(root, 'source')
+  await mkdir(source)
+  for (const [i, series] of (o.series ?? [{}]).entries()) await addSeries(source, `s${i}`, series)
+  const provisioned = await provisionGrid(join(root, 'grid'), {
+    site: 'demo',
+    keyServers: 3,
+    threshold: 2,
+    source,
+  })
+  const lines: string[] = []
+  const log = openLog({ destination: { write: (line: string) => void lines.push(line) } })
+  const keyServers: (Serving | undefined)[] = []
+  const sessions: Session[] = []
+  let site: Serving | undefined
+  const grid: SiteGrid = {
+    ...{ dir: root, source, provisioned, log: lines },
+    async as(user) {
+      const { config } = provisioned.users[user]!
+      const session = await openSession(await loadConfig({ config }))
+      sessions.push(session)
+      return session
+    },
+    async stopSite() {
+      await site?.stop()
+      site = undefined
+    },
+    async startSite(options) {
+      site = await startSite(provisioned.site.config, { log, retryMs: 100, ...o.site, ...options })
+    },
+    async stopKeyServer(i) {
+      await keyServers[i]?.stop()
+      keyServers[i] = undefined
+    },
+    async startKeyServer(i) {
+      keyServers[i] = await startKeyServer(provisioned.keyServers[i]!.config, { log })
+    },
+  }
+  t.teardown(async () => {
+    await Promise.all(sessions.map((session) => session.close()))
+    await grid.stopSite()
+    await Promise.all(keyServers.map((server) => server?.stop()))
+    await rm(root, { recursive: true, force: true })
+  })
+  for (const i of provisioned.keyServers.keys()) await grid.startKeyServer(i)
+  if (o.started !== false) await grid.startSite()
+  return grid
+}
+
+/** Writes one small series, seeded by its name. */
+export async function addSeries(source: string, name: string, o: Partial<SeriesOptions> = {}) {
+  return await writeSeries(join(source, name), {
+    ...{ modality: 'CT', columns: 8, rows: 6, slices: 4, spacing: [1, 1, 2], seed: name },
+    voxel: (i, j, k) => 100 * k + 10 * j + i,
+    ...o,
+  })
+}
+
+/** Registers everything and gives every event. */
+export async function registerAll(session: Session): Promise<RegisterEvent[]> {
+  const events: RegisterEvent[] = []
+  for await (const event of register(session)) events.push(event)
+  return events
+}
+
+/** Waits until a condition holds; 10 s at the most. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('it did not happen within 10 seconds')
+}
