@@ -127,7 +127,12 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
     t.same(await cli('stranger', guid), await cli('stranger', INVENTED))
     t.equal((await cli('stranger', guid)).code, 3)
     t.same((await grid.ok('stranger', ['ls', '--json'])).json.rows, [])
-    t.same((await grid.ok('stranger', ['query', 'modality=MR', '--json'])).json.rows, [])
+    const asked = async (column: string) => {
+      const run = await grid.mdm('stranger', ['query', `${column}=MR`, '--json'])
+      return { code: run.code, stdout: run.stdout.replaceAll(column, 'COLUMN') }
+    }
+    t.same(await asked('modality'), await asked('madeup'), 'no column is there for who may read none')
+    t.equal((await asked('modality')).code, 2)
     t.equal(
       (
         await runMdm(

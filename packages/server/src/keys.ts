@@ -1,5 +1,5 @@
 import { createPrivateKey, createSecretKey } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { Kysely } from 'kysely'
 import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
@@ -17,6 +17,7 @@ import { auditCaller, type KeyServer } from './keyshares/key-server.ts'
 import { keyServerRoutes } from './keyshares/routes.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
+import { readSecretFile } from './secret-file.ts'
 import { KEYS_MIGRATIONS, type KeysSchema } from './store/keys-schema.ts'
 import { migrate } from './store/migrate.ts'
 import { openRosters } from './store/rosters.ts'
@@ -43,10 +44,10 @@ export async function startKeyServer(
   const now = o.now ?? (() => new Date())
   const log = o.log ?? openLog()
   const id = await identityOf(path(config.identity))
-  const storeKey = createSecretKey(await readSecret(path(config.storeKey), 32))
+  const storeKey = createSecretKey(await readSecretFile(path(config.storeKey), 32))
   const [certificate, key] = [
     await readText(path(config.tls.certificate)),
-    (await readSecret(path(config.tls.key))).toString('utf8'),
+    (await readSecretFile(path(config.tls.key))).toString('utf8'),
   ]
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
@@ -151,7 +152,7 @@ async function noteRefusal(
 }
 
 async function identityOf(file: string): Promise<KeyServerId> {
-  const pem = await readSecret(file)
+  const pem = await readSecretFile(file)
   try {
     const key = createPrivateKey(pem)
     if (key.asymmetricKeyType !== 'ed25519') throw new Error('not an Ed25519 key')
@@ -162,22 +163,8 @@ async function identityOf(file: string): Promise<KeyServerId> {
 }
 
 async function readText(file: string): Promise<string> {
-  return (await readFileOf(file)).toString('utf8')
-}
-
-/** Reads a file that nobody else may read. */
-async function readSecret(file: string, bytes?: number): Promise<Buffer> {
-  const content = await readFileOf(file)
-  if (((await stat(file)).mode & 0o077) !== 0)
-    throw new MdmError('MDM_CONFIG', 'a key file is readable by others: chmod 600 it')
-  if (bytes !== undefined && content.length !== bytes)
-    throw new MdmError('MDM_CONFIG', `the store key must be ${bytes} bytes`)
-  return content
-}
-
-async function readFileOf(file: string): Promise<Buffer> {
   try {
-    return await readFile(file)
+    return await readFile(file, 'utf8')
   } catch (cause) {
     throw new MdmError('MDM_CONFIG', 'a file the configuration names cannot be read', { cause })
   }

@@ -57,8 +57,8 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   if (values.version === true) return void process.stdout.write(`${version()}\n`)
   const command = positionals.join(' ')
   if (command === 'site') {
-    const { runSite } = await import('./site.ts')
-    return await runSite(required(values, 'config'))
+    const { startSite } = await import('./site.ts')
+    return await runUntilSignal('mdm-site', () => startSite(required(values, 'config')))
   }
   if (command === 'keys') {
     const { startKeyServer } = await import('./keys.ts')
@@ -79,7 +79,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
  *
  * @param title what `ps` shows
  */
-export async function runUntilSignal(title: string, start: () => Promise<Serving>): Promise<void> {
+async function runUntilSignal(title: string, start: () => Promise<Serving>): Promise<void> {
   process.title = title
   const signal = new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())

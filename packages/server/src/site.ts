@@ -24,7 +24,6 @@ import { openLog, type Log } from './http/log.ts'
 import { serve, type Serving } from './http/serve.ts'
 import { openBanFile } from './keyshares/ban-file.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
-import { runUntilSignal } from './main.ts'
 import { metadataRoutes } from './metadata/routes.ts'
 import { openJournal } from './register/journal.ts'
 import type { Step } from './register/register-series.ts'
@@ -46,11 +45,6 @@ export interface SiteOptions {
   readonly retryMs?: number
   /** called after each step of a registration; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
-}
-
-/** `mdm-server site`: runs until SIGTERM or SIGINT. @throws as startSite */
-export async function runSite(file: string): Promise<void> {
-  await runUntilSignal('mdm-site', () => startSite(file))
 }
 
 /**

@@ -53,7 +53,10 @@ t.test('a transaction that throws leaves nothing, and queries beside it wait', a
 
 t.test('only the owner may read the file, its log and its index', async (t) => {
   const { db, file } = await store(t)
-  await db.insertInto('share').values({ guid: 'g', epoch: 1, sealed: Buffer.alloc(1), at: null }).execute()
+  await db
+    .insertInto('share')
+    .values({ guid: 'g', epoch: 1, sealed: Buffer.alloc(1), at: null })
+    .execute()
   for (const suffix of ['', '-wal', '-shm']) t.equal(statSync(file + suffix).mode & 0o777, 0o600, suffix)
 })
 

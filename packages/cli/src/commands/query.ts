@@ -52,8 +52,7 @@ export default class Query extends BaseCommand {
       rows: columns === undefined ? found.rows : found.rows.map((row) => pick(row, columns)),
     }
     this.print(formatRows(answer.rows, flags.format, answer))
-    if (answer.withheld.length > 0 && !this.jsonEnabled())
-      this.talk(`withheld: ${answer.withheld.join(', ')}`)
+    if (answer.withheld.length > 0 && !this.jsonEnabled()) this.talk(withheldNote(answer.withheld))
     return answer
   }
 }
@@ -62,4 +61,11 @@ function pick(row: Record<string, Cell>, columns: readonly string[]): Record<str
   return Object.fromEntries(
     columns.filter((name) => row[name] !== undefined).map((name) => [name, row[name]]),
   )
+}
+
+/** How many columns of each table are not for this caller; --json has their names. */
+function withheldNote(columns: readonly string[]): string {
+  const tables = Map.groupBy(columns, (column) => column.split('.')[0]!)
+  const counts = [...tables].map(([table, names]) => `${names.length} of ${table}`)
+  return `withheld: ${counts.join(', ')} (--json has the names)`
 }

@@ -8,7 +8,7 @@ import { getShares, type Release } from '../wire/key-server.ts'
 import type { Peer } from './http.ts'
 
 /** How long all key servers together may take before too few have answered (FLOW 2). */
-const ANSWER_TIMEOUT_MS = 3_500
+const ANSWER_TIMEOUT_MS = 2_500
 /** 100 releases at the most; a server that sends more is lying or broken. */
 const MAX_REPLY_BYTES = 1024 * 1024
 

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { frameCount, frameSpan } from '@mdm/core/crypto/container/profile'
 import { MdmError } from '@mdm/core/errors'
 import { diskFault } from './disk-fault.ts'
+import { free } from './free.ts'
 
 /** Neighbouring frames written with one call, at most. */
 const BATCH_FRAMES = 16
@@ -14,7 +15,7 @@ export interface FrameFile {
   readonly contiguous: number
   /** bytes from the start that are on disk without a gap */
   readonly available: number
-  /** Queues a record; waits only when too much is queued. @throws MDM_SPOOL_FULL, also for an earlier record */
+  /** Queues a record, which is freed when written; waits only when too much is queued. @throws MDM_SPOOL_FULL, also for an earlier record */
   put(index: number, record: Buffer): Promise<void>
   /** Writes all that is queued. @throws MDM_SPOOL_FULL */
   flush(): Promise<void>
@@ -121,7 +122,10 @@ class WrittenFrames implements FrameFile {
     const [first, batch] = [this.#batchFirst, this.#batch]
     this.#batch = []
     const write = writeAll(this.#handle, batch, this.#span(first).start).then(
-      () => this.#written(first, batch.length),
+      () => {
+        batch.forEach(free)
+        this.#written(first, batch.length)
+      },
       (error: unknown) => {
         this.#fault ??= error
       },

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { free } from './free.ts'
 import type { FrameFile } from './frame-file.ts'
 
 /** Frames read back at once: 1 MiB. */
@@ -42,8 +43,10 @@ export function createPlaintextDigest(
           const plaintext = openFrame(next, records.subarray(at, at + recordBytes))
           hash.update(plaintext)
           plaintext.fill(0)
+          free(plaintext)
           next++
         }
+        free(records)
       }
     },
     finish: () => hash.digest('hex'),

@@ -29,12 +29,12 @@ export async function* receiveSlices(
   const ref = { study: record.study, series: record.series }
   let fault: unknown
   for (let attempt = 1; attempt <= ATTEMPTS && missing.size > 0; attempt++) {
-    const instances = o.source.retrieve(ref, [...missing.keys()], o.signal)[Symbol.asyncIterator]()
+    const instances = listen(o.source.retrieve(ref, [...missing.keys()], o.signal), o)
     try {
       for (;;) {
         let next: IteratorResult<RetrievedInstance>
         try {
-          next = await pull(instances, o)
+          next = await instances.next()
         } catch (error) {
           if (!worthAsking(error, o.signal)) throw asChanged(error)
           fault = error
@@ -44,8 +44,7 @@ export async function* receiveSlices(
         yield checked(next.value, missing, record)
       }
     } finally {
-      // not awaited: a source that hangs must not hold the preparation
-      instances.return?.().catch(() => undefined)
+      instances.close()
     }
   }
   if (missing.size > 0) throw neverCame(missing.size, record.slices.length, fault)
@@ -86,29 +85,32 @@ function neverCame(missing: number, all: number, cause: unknown): MdmError {
 }
 
 /**
- * The next instance, or a rejection when the signal aborts or the source is silent, even if the source ignores both.
- * Not Promise.race with one long-lived promise: that would keep every instance alive until the end.
+ * The instances of one attempt. next() rejects when the signal aborts or the source is silent, even if the source ignores
+ * both. Not Promise.race with one long-lived promise: that would keep every instance alive until the end.
  */
-function pull<T>(
-  iterator: AsyncIterator<T>,
-  o: { signal: AbortSignal; silenceMs: number },
-): Promise<IteratorResult<T>> {
-  return new Promise((resolve, reject) => {
-    const abort = () => settle(() => reject(o.signal.reason))
-    const timer = setTimeout(
-      () => settle(() => reject(new MdmError('MDM_SOURCE_UNREACHABLE', 'the image source is silent'))),
-      o.silenceMs,
-    )
-    const settle = (how: () => void) => {
+function listen<T>(source: AsyncIterable<T>, o: { signal: AbortSignal; silenceMs: number }) {
+  const iterator = source[Symbol.asyncIterator]()
+  let waiting: PromiseWithResolvers<IteratorResult<T>> | undefined
+  const giveUp = (why: unknown) => waiting?.reject(why)
+  const aborted = () => giveUp(o.signal.reason)
+  const silent = () => giveUp(new MdmError('MDM_SOURCE_UNREACHABLE', 'the image source is silent'))
+  // one timer and one listener for all slices, of which there may be tens of thousands
+  const timer = setTimeout(silent, o.silenceMs)
+  o.signal.addEventListener('abort', aborted, { once: true })
+  return {
+    next(): Promise<IteratorResult<T>> {
+      const mine = Promise.withResolvers<IteratorResult<T>>()
+      waiting = mine
+      timer.refresh()
+      if (o.signal.aborted) aborted()
+      else iterator.next().then(mine.resolve, mine.reject)
+      return mine.promise
+    },
+    close(): void {
       clearTimeout(timer)
-      o.signal.removeEventListener('abort', abort)
-      how()
-    }
-    if (o.signal.aborted) return abort()
-    o.signal.addEventListener('abort', abort, { once: true })
-    iterator.next().then(
-      (result) => settle(() => resolve(result)),
-      (error: unknown) => settle(() => reject(error)),
-    )
-  })
+      o.signal.removeEventListener('abort', aborted)
+      // not awaited: a source that hangs must not hold the preparation
+      iterator.return?.().catch(() => undefined)
+    },
+  }
 }

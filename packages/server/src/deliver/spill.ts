@@ -2,9 +2,12 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import { diskFault } from './disk-fault.ts'
+import { free } from './free.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 const TAG_BYTES = 16
+/** More than a whole piece: a frame and its tag. */
+const READ_BYTES = 128 * 1024
 
 /** Where one spilled piece lies: its ciphertext begins at `at`, its plaintext belongs at `start` of its frame. */
 export interface SpilledPiece {
@@ -46,6 +49,7 @@ export function createSpill(path: string): Spill {
   let flushed = 0
   let count = 0
   let file: FileHandle | undefined
+  const readAhead: { buffer?: Buffer; at: number; bytes: number } = { at: 0, bytes: 0 }
 
   async function flush(): Promise<void> {
     try {
@@ -77,7 +81,9 @@ export function createSpill(path: string): Spill {
       const nonce = ++count
       const at = flushed + filled
       const cipher = createCipheriv('aes-256-gcm', key, nonceOf(nonce), { authTagLength: TAG_BYTES })
-      filled += cipher.update(piece).copy(block, filled)
+      const ciphertext = cipher.update(piece)
+      filled += ciphertext.copy(block, filled)
+      free(ciphertext)
       cipher.final()
       filled += cipher.getAuthTag().copy(block, filled)
       return { at, bytes: piece.length, start, nonce }
@@ -96,6 +102,7 @@ export function createSpill(path: string): Spill {
       }
       plaintext.copy(frame, piece.start)
       plaintext.fill(0)
+      free(plaintext)
     },
     async remove() {
       key.fill(0)

@@ -32,7 +32,7 @@ export interface QueryOptions {
  * each, the newest version he may list. What he may not read can change neither the rows nor the error.
  *
  * @throws MDM_QUERY for what cannot be read, and alike for a column that is unknown or that no volume lets the caller read
- * @see security.md section 4 (query privacy)
+ * @see decision 8
  */
 export async function answerQuery(
   o: QueryOptions,
@@ -76,8 +76,9 @@ async function readableVolumes(
 export async function* listedVolumes(
   o: Pick<QueryOptions, 'catalog' | 'access'>,
   caller: Caller,
-  after?: Guid,
+  start?: Guid,
 ): AsyncGenerator<ListedVolume> {
+  let after = start
   let page: { guid: Guid; latest: Version }[]
   do {
     page = await o.catalog.page(after, PAGE)

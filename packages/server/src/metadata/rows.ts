@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Guid } from '@mdm/core/names'
 import type { ListedVolume } from '../catalog/access.ts'
 import type { SiteStore } from '../store/site-store.ts'
@@ -26,7 +25,7 @@ export async function versionsWhere(
     )
   }
   for (const { table, column, operator, value } of conditions) {
-    query = query.where(sql.ref<string | number>(`${table}.${column}`), operator, value)
+    query = query.where(db.dynamic.ref(`${table}.${column}`), operator, value)
   }
   return await query.orderBy('versions.guid').orderBy('versions.version').execute()
 }

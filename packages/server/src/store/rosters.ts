@@ -61,13 +61,10 @@ export async function openRosters(dir: string): Promise<Rosters> {
       const { site } = peekJws(jws).payload as { site?: unknown }
       const chain = chains.get(String(site)) ?? []
       const known = chain.find((roster) => roster.jws === jws)
-      if (known !== undefined) return known
-      if (chain.length === 0 && o.fingerprint === undefined) throw new MdmError('MDM_NOT_FOUND')
-      const accepted = await acceptRoster(
-        chain.at(-1),
-        jws,
-        o.fingerprint === undefined ? {} : { fingerprint: o.fingerprint },
-      )
+      const { fingerprint } = o
+      if (known !== undefined) return await acceptRoster(known, jws, { fingerprint })
+      if (chain.length === 0 && fingerprint === undefined) throw new MdmError('MDM_NOT_FOUND')
+      const accepted = await acceptRoster(chain.at(-1), jws, { fingerprint })
       await o.before?.(accepted)
       await writeDurably(dir, `${accepted.body.site}.${accepted.body.seq}.jws`, jws)
       chains.set(accepted.body.site, [...chain, accepted])

@@ -74,9 +74,8 @@ export default class AclGrant extends BaseCommand {
             versions: covered,
             expires,
           })
-          this.print(report.guid)
-          this.talk(
-            `${report.guid}: ${flags.preset} given (${report.changed.map((c) => c.object).join(', ')})`,
+          this.print(
+            `${report.guid}  ${flags.preset} given: ${report.changed.map((c) => c.object).join(', ')}`,
           )
           return report
         },

@@ -43,9 +43,8 @@ export default class AclRevoke extends BaseCommand {
         (n) => n.text,
         async ({ name }) => {
           const report = await revoke(session, (await volumeOf(session, name, this.signal)).guid, { from })
-          this.print(report.guid)
           const lists = report.changed.map((c) => c.object).join(', ')
-          this.talk(`${report.guid}: ${lists === '' ? 'there was nothing to take' : `taken from ${lists}`}`)
+          this.print(`${report.guid}  ${lists === '' ? 'there was nothing to take' : `taken: ${lists}`}`)
           return report
         },
         this.signal,
