@@ -1,10 +1,20 @@
 import type { TimingLine, TimingRow } from '@mdm/core/timing'
 import { table } from './output.ts'
 
+/** One step; without start and end it was not needed this time, such as the PACS where a sealed container was there. */
+export interface ReportRow {
+  readonly name: string
+  readonly label: string
+  readonly startMs: number | null
+  readonly endMs: number | null
+  readonly exclusiveMs: number
+  readonly percent: number
+}
+
 /** A measured get, by the rule of decision 14; what --json shows as `timings`. */
 export interface TimingReport {
   readonly totalMs: number
-  readonly rows: readonly (TimingLine & { readonly label: string })[]
+  readonly rows: readonly ReportRow[]
   readonly overlapped: { readonly exclusiveMs: number; readonly percent: number }
   readonly other: { readonly exclusiveMs: number; readonly percent: number }
 }
@@ -38,12 +48,12 @@ export async function timingReport(measured: readonly TimingRow[], totalMs: numb
   const overheads = measured.flatMap((row) => gaps(row, leaves, ENCLOSING[row.name]))
   const { lines, overlappedMs, otherMs } = exclusiveTimes([...leaves, ...overheads], totalMs)
   const share = (ms: number) => ({ exclusiveMs: ms, percent: totalMs > 0 ? (100 * ms) / totalMs : 0 })
-  return { totalMs, rows: merged(lines), overlapped: share(overlappedMs), other: share(otherMs) }
+  return { totalMs, rows: rowsOf(lines), overlapped: share(overlappedMs), other: share(otherMs) }
 }
 
 /** The table for a person: milliseconds, and the share of the whole. */
 export function formatTimings(report: TimingReport): string {
-  const ms = (value: number) => value.toFixed(1)
+  const ms = (value: number | null) => value?.toFixed(1) ?? '-'
   const percent = (value: number) => `${value.toFixed(1)} %`
   const rows = [
     ...report.rows.map((r) => [r.label, ms(r.startMs), ms(r.endMs), ms(r.exclusiveMs), percent(r.percent)]),
@@ -60,18 +70,18 @@ export function formatTimings(report: TimingReport): string {
   return table(['step', 'start ms', 'end ms', 'alone ms', 'share'], padded(rows))
 }
 
-/** A step measured in several pieces is one row: from the first start to the last end. */
-function merged(lines: readonly TimingLine[]): (TimingLine & { label: string })[] {
+/** Every row of Figure 4, then any other; a step measured in several pieces is one row from first start to last end. */
+function rowsOf(lines: readonly TimingLine[]): ReportRow[] {
   const names = [...FIGURE_4.map(([name]) => name), ...lines.map((line) => line.name)]
-  return [...new Set(names)].flatMap((name) => {
+  return [...new Set(names)].map((name) => {
     const pieces = lines.filter((line) => line.name === name)
-    if (pieces.length === 0) return []
     const sum = (pick: (line: TimingLine) => number) => pieces.reduce((total, line) => total + pick(line), 0)
+    const done = pieces.length > 0
     return {
       name,
       label: FIGURE_4.find(([known]) => known === name)?.[1] ?? name,
-      startMs: Math.min(...pieces.map((line) => line.startMs)),
-      endMs: Math.max(...pieces.map((line) => line.endMs)),
+      startMs: done ? Math.min(...pieces.map((line) => line.startMs)) : null,
+      endMs: done ? Math.max(...pieces.map((line) => line.endMs)) : null,
       exclusiveMs: sum((line) => line.exclusiveMs),
       percent: sum((line) => line.percent),
     }

@@ -9,7 +9,7 @@ export interface Canvas {
   readonly colour: boolean
 }
 
-/** Draws the middle slice of an NRRD file as text, dark to bright between the 2nd and the 99th percentile. */
+/** Draws the middle slice of an NRRD file as text, dark to bright. */
 export function previewNrrd(file: Buffer, canvas: Canvas): string {
   const parsed = parseNrrdHeader(file)
   if (parsed === undefined) return ''
@@ -25,9 +25,7 @@ export function previewNrrd(file: Buffer, canvas: Canvas): string {
  */
 export function preview(volume: Volume, voxels: Buffer, canvas: Canvas): string {
   const values = numbers(voxels, volume.type)
-  const sorted = values.toSorted((a, b) => a - b)
-  const low = sorted[Math.floor(sorted.length * 0.02)]!
-  const high = Math.max(sorted[Math.floor(sorted.length * 0.99)]!, low + 1)
+  const { low, high } = windowOf(volume, values)
   const { width, height } = fit(volume, canvas)
   const grey = (x: number, y: number) => {
     const column = Math.floor(((x + 0.5) * volume.columns) / width)
@@ -41,6 +39,17 @@ export function preview(volume: Volume, voxels: Buffer, canvas: Canvas): string 
     ).join(''),
   )
   return lines.map((line) => `${canvas.colour ? `${line}\u001b[0m` : line.trimEnd()}\n`).join('')
+}
+
+/** Hounsfield units have a window that shows soft tissue; anything else is shown from its own dark to its own bright. */
+function windowOf(volume: Volume, values: readonly number[]): { low: number; high: number } {
+  if (volume.units === 'HU') {
+    const stored = (value: number) => (value - volume.intercept) / volume.slope
+    return { low: stored(-160), high: stored(240) }
+  }
+  const sorted = values.toSorted((a, b) => a - b)
+  const low = sorted[Math.floor(sorted.length * 0.02)]!
+  return { low, high: Math.max(sorted[Math.floor(sorted.length * 0.99)]!, low + 1) }
 }
 
 /** The greatest picture that fits and keeps the proportions: a half block is square, a letter twice as high as wide. */

@@ -78,15 +78,15 @@ async function story(narrator: Narrator, grid: DemoGrid, o: TourOptions): Promis
     'Level 1: a backup copies the container. It is ciphertext, and no key server gives backup a share.',
   )
   await narrator.run('backup', ['get', ct, '--level', 'raw', '-o', 'ct.mdm'])
-  await narrator.run('backup', ['get', ct, '-o', 'ct.nrrd'], { expect: 4 })
+  await narrator.run('backup', ['decrypt', 'ct.mdm', '-o', 'ct.nrrd'], { expect: 4 })
   narrator.chapter(
     'Level 2: the scientist gets voxels, decrypted in memory, and sees where the time went (Figure 4).',
   )
-  await narrator.run('scientist', ['get', ct, '-o', 'ct.nrrd', '--timings'])
-  o.say(`\n${o.draw(await readFile(narrator.file('ct.nrrd')))}`)
-  await narrator.run('scientist', ['get', mr, '-o', 'mr.nrrd'])
+  await narrator.run('scientist', ['get', mr, '-o', 'mr.nrrd', '--timings'])
   o.say(`\n${o.draw(await readFile(narrator.file('mr.nrrd')))}`)
-  await narrator.run('scientist', ['get', mr, '-o', 'mr.nii'])
+  await narrator.run('scientist', ['get', ct, '-o', 'ct.nrrd'])
+  o.say(`\n${o.draw(await readFile(narrator.file('ct.nrrd')))}`)
+  await narrator.run('scientist', ['get', ct, '--slices', '30-33', '-o', 'part.nii'])
   narrator.chapter('Level 3: the physician reads the patient’s metadata; from the scientist it is withheld.')
   const columns = ['--columns', 'patient_name,birth_date,modality,body_part,columns,rows,slices']
   await narrator.run('physician', ['query', 'modality=CT', ...columns])
