@@ -1,5 +1,5 @@
 import { ERRORS, MdmError } from '@mdm/core/errors'
-import { interruption, Interrupted } from './interrupt.ts'
+import { interruption, type Interrupted } from './interrupt.ts'
 
 /** What a user or a script is told about a failure; the shape of `error` under --json. */
 export interface ErrorNote {

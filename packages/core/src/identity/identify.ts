@@ -36,7 +36,7 @@ export type Caller =
  *
  * @param chain leaf first; TLS proved that the peer holds the leaf's private key
  * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED
- * @see architecture.md of the design, decision 6; RFC 5280 section 6
+ * @see decision 6; RFC 5280 section 6
  */
 export function identify(chain: readonly X509Certificate[], roster: TrustedRoster, now: Date): Caller {
   const entity = findEndEntity(chain)

@@ -59,7 +59,7 @@ interface Waiting {
  * @param o    `now` is the clock
  * @throws MDM_INTEGRITY when the chain is broken anywhere else
  * @throws MDM_AUDIT when the file cannot be opened for writing
- * @see security.md section 5; HashiCorp Vault's rule that a request without an audit record does not complete
+ * @see decision 20; HashiCorp Vault's rule that a request without an audit record does not complete
  */
 export async function openAudit(file: string, o: { now?: () => Date } = {}): Promise<Audit> {
   let handle: FileHandle

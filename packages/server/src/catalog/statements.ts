@@ -26,7 +26,7 @@ export interface Posted {
   readonly earlier?: readonly string[] | undefined
 }
 
-/** The signed changes of access lists, as administrators read and make them (security.md 3.4). */
+/** The signed changes of access lists, as administrators read and make them (decision 16). */
 export interface Statements {
   /** @throws MDM_NOT_FOUND | MDM_DENIED | MDM_USAGE as Access.requireAdministrator */
   read(caller: Caller, name: ListName): Promise<string[]>

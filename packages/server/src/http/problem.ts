@@ -1,5 +1,5 @@
 import { ERRORS, MdmError, type ErrorCode } from '@mdm/core/errors'
-import { Problem } from '@mdm/core/wire/problem'
+import type { Problem } from '@mdm/core/wire/problem'
 
 /**
  * Codes whose answer is the same bytes whatever the reason, so that it tells nothing about what exists (rule "Answers"), nor,

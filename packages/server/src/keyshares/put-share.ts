@@ -24,7 +24,7 @@ type PutContext = RequestContext<
  * @throws MDM_MANIFEST, MDM_BAD_SHARE, MDM_STATEMENT when one of the three does not verify or names something else
  * @throws MDM_STATEMENT_FORKED when the GUID was founded by another statement
  * @throws MDM_CONFLICT when another share, a newer epoch or another version is stored under the kid
- * @see paper 3.3; security.md 1.1
+ * @see paper 3.3; decision 5
  */
 export async function putShare(server: KeyServer, c: PutContext): Promise<{ stored: true }> {
   const site = siteOf(c.body.manifest)

@@ -16,7 +16,7 @@ const MAX_RELEASES = 100
  *
  * @throws MDM_NOT_FOUND, always the same, to everyone else and for every unknown GUID
  * @throws MDM_AUDIT when the release cannot be written down first
- * @see paper 3.3; security.md 3.5
+ * @see paper 3.3; decision 16
  */
 export async function releaseShares(
   server: KeyServer,

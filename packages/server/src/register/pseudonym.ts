@@ -11,7 +11,7 @@ const LENGTH = 26
  * `p0_` + base32 (RFC 4648, lower case) of HMAC-SHA-256 over the issuer and the patient id, both NFC and without spaces around.
  * An object without a patient id gets one of its own study, so that unknown patients are never taken for one.
  *
- * @see security.md section 4; paper 5.3 asks for a field that is "unique but irreversible"
+ * @see decision 8; paper 5.3 asks for a field that is "unique but irreversible"
  */
 export function patientPseudonym(
   key: KeyObject,
