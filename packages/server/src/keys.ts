@@ -1,6 +1,5 @@
 import { createPrivateKey, createSecretKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { Kysely } from 'kysely'
 import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
@@ -18,10 +17,8 @@ import { keyServerRoutes } from './keyshares/routes.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
 import { readSecretFile } from './secret-file.ts'
-import { KEYS_MIGRATIONS, type KeysSchema } from './store/keys-schema.ts'
-import { migrate } from './store/migrate.ts'
+import { openKeysStore } from './store/keys-store.ts'
 import { openRosters } from './store/rosters.ts'
-import { sqliteDialect } from './store/sqlite.ts'
 
 /** How long a changed ban list or a newly trusted roster may go unseen. */
 const REFRESH_MS = 1_000
@@ -51,14 +48,16 @@ export async function startKeyServer(
   ]
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
-  const audit = await openAudit(path(config.audit), { now })
-  const db = new Kysely<KeysSchema>({ dialect: sqliteDialect(path(config.store)) })
+  const db = await openKeysStore(path(config.store))
+  const audit = await openAudit(path(config.audit), { now }).catch(async (error: unknown) => {
+    await db.destroy()
+    throw error
+  })
   const close = async () => {
     await db.destroy()
     await audit.close()
   }
   try {
-    await migrate(db, KEYS_MIGRATIONS)
     const server: KeyServer = { id, db, storeKey, rosters, bans, audit, now }
     const refresh = createRefresh(server, log)
     const refusals = countRefusals(audit, { now: () => now().getTime() })

@@ -1,15 +1,27 @@
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
 
-/** Ports that were free on a host a moment ago, all different; asking for port 0 makes the system choose. */
+/**
+ * Below the range that systems take ports for outgoing connections from (RFC 6335: 49152 and up; Linux: 32768 and up): a port
+ * that port 0 gives may be taken by any client before its server starts.
+ */
+const [FIRST, LAST] = [15_000, 32_000]
+const TRIES = 1_000
+
+/** Ports that are free on a host now, all different. */
 export async function freePorts(host: string, count: number): Promise<number[]> {
-  const servers: Server[] = []
-  for (let i = 0; i < count; i++) {
-    const server = createServer().listen(0, host)
-    servers.push(server)
-    await once(server, 'listening')
+  const held: { port: number; server: Server }[] = []
+  for (let tries = 0; held.length < count && tries < TRIES; tries++) {
+    const port = randomInt(FIRST, LAST)
+    const server = createServer()
+    const listening = await once(server.listen(port, host), 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (listening) held.push({ port, server })
   }
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  await Promise.all(held.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  if (held.length < count) throw new Error('no free ports on this host')
+  return held.map(({ port }) => port)
 }
