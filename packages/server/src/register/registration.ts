@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MdmError } from '@mdm/core/errors'
+import { ERRORS, MdmError } from '@mdm/core/errors'
 import type { RegisterEvent } from '@mdm/core/wire/site'
 import type { AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, SeriesRef } from '../dicom/source.ts'
@@ -129,6 +129,7 @@ async function registerSource(o: RegistrationOptions, inFlight: InFlight, job: S
   const { source, caller, signal, feed } = job
   const series = await source.series(signal)
   const report = emptyReport()
+  const faults = containFaults()
   const tell = (outcome: Outcome) => {
     addOutcome(report, outcome)
     const { type } = outcome
@@ -138,9 +139,12 @@ async function registerSource(o: RegistrationOptions, inFlight: InFlight, job: S
   for (const [done, ref] of series.entries()) {
     feed.push({ type: 'progress', done, total: series.length })
     signal.throwIfAborted()
-    for await (const outcome of registerSeries(o, inFlight, { source, ref, caller, signal })) tell(outcome)
+    await faults.contain(async () => {
+      for await (const outcome of registerSeries(o, inFlight, { source, ref, caller, signal })) tell(outcome)
+    })
   }
   feed.push({ type: 'progress', done: series.length, total: series.length })
+  faults.throwFirst()
   feed.push({ type: 'done', report })
 }
 
@@ -153,12 +157,34 @@ async function resumeSource(
 ): Promise<void> {
   // The source may have changed since: what is there now is what counts.
   await source.series(signal)
+  const faults = containFaults()
   for (const { ref, caller } of entries) {
     signal.throwIfAborted()
-    for await (const outcome of registerSeries(o, inFlight, { source, ref, caller, signal })) {
-      o.log.info({ event: `registration-${outcome.type}` })
-      if (outcome.type === 'waiting') return
-    }
+    await faults.contain(async () => {
+      for await (const { type } of registerSeries(o, inFlight, { source, ref, caller, signal })) {
+        o.log.info({ event: `registration-${type}` })
+      }
+    })
+  }
+  faults.throwFirst()
+}
+
+/** One series that cannot be handled must not keep the others out; its fault is told when all are done. */
+function containFaults() {
+  const faults: unknown[] = []
+  return {
+    async contain(work: () => Promise<void>): Promise<void> {
+      try {
+        await work()
+      } catch (error) {
+        // What is wrong with the source or the audit log is wrong for every series.
+        if (error instanceof MdmError && ERRORS[error.code].retry) throw error
+        faults.push(error)
+      }
+    },
+    throwFirst(): void {
+      if (faults.length > 0) throw faults[0]
+    },
   }
 }
 
