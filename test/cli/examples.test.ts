@@ -6,6 +6,8 @@ import t from 'tap'
 import { cliCommands } from '../fixtures/cli-commands.ts'
 import { runMdm, startGrid, type Grid } from '../fixtures/grid.ts'
 
+t.setTimeout(360_000)
+
 const RUN = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
 
 /** Where help text and this test must agree: docs/cli.md has the list for readers. */
