@@ -206,6 +206,7 @@ t.test('more authority needs the fingerprint again, less does not', async (t) =>
     'a wider name space': { userCas: [{ ...ca, nameSpaces: [parseDn('C=FR')] }] },
     'another name space': { userCas: [{ ...ca, nameSpaces: [...ca.nameSpaces, parseDn('O=Lab,C=FR')] }] },
     'a signing key': { signingKeys: [...body.signingKeys, { kid: 'next', spki: spkiOf(key) }] },
+    'an administrator struck out': { administrators: [current.body.administrators[0]!] },
     'a former signing key that never was one': { formerSigningKeys: [{ kid: 'old', spki: spkiOf(key) }] },
   }
   for (const [what, changes] of Object.entries(more)) {

@@ -3,14 +3,15 @@ import { spkiDigest } from '../crypto/spki.ts'
 import { MdmError } from '../errors.ts'
 import { isBelow } from './dn.ts'
 import { openRoster } from './open-roster.ts'
-import type { Roster, TrustedRoster } from './roster.ts'
+import type { Administrator, Roster, TrustedRoster } from './roster.ts'
 
 /**
  * Decides whether a roster is to be trusted.
  *
  * The first one only by its fingerprint, which came another way than the roster. A later one must follow the one held (next
  * seq, prev is its digest) and be signed by a signing key that the held one names too. It needs the fingerprint again when
- * it adds a CA, widens a name space, or adds an administrator or a signing key. The roster held, offered again, is fine.
+ * it adds a CA, widens a name space, adds an administrator or a signing key, or strikes one out instead of keeping it as
+ * former. The roster held, offered again, is fine.
  *
  * @param current the roster held for this site, if any
  * @param o       `fingerprint` as rosterFingerprint shows it; case and separators do not matter
@@ -29,8 +30,8 @@ export async function acceptRoster(
   if (current !== undefined) requireFollows(current, next)
   if (o.fingerprint === undefined) {
     if (current === undefined) throw refused('a first roster is accepted by its fingerprint only')
-    const reason = newAuthority(current.body, next.body)
-    if (reason !== undefined) throw refused(`the roster adds ${reason}, so it needs its fingerprint`)
+    const reason = needsOperator(current.body, next.body)
+    if (reason !== undefined) throw refused(`the roster ${reason}, so it needs its fingerprint`)
   }
   return next
 }
@@ -46,23 +47,51 @@ function requireFollows(current: TrustedRoster, next: TrustedRoster): void {
     throw refused('the roster is signed by a key the one held does not name')
 }
 
-/** What the next roster lets someone do that the current one did not; undefined when nothing. */
-function newAuthority(current: Roster, next: Roster): string | undefined {
-  const signing = new Set(current.signingKeys.map((k) => k.spki))
-  const signed = new Set([...signing, ...(current.formerSigningKeys ?? []).map((k) => k.spki)])
-  if (next.signingKeys.some((k) => !signing.has(k.spki))) return 'a signing key'
-  if (next.formerSigningKeys?.some((k) => !signed.has(k.spki))) return 'a signing key'
-  const line = (a: Roster['administrators'][number]) => `${a.spki} ${a.dn} < ${a.issuer}`
-  const administrators = new Set(current.administrators.map(line))
-  const ever = new Set([...administrators, ...(current.formerAdministrators ?? []).map(line)])
-  if (next.administrators.some((a) => !administrators.has(line(a)))) return 'an administrator'
-  if (next.formerAdministrators?.some((a) => !ever.has(line(a)))) return 'an administrator'
+/**
+ * Why a roster needs the operator: what it lets someone do that the current one did not, or whose earlier signatures it
+ * strikes out; undefined when neither.
+ */
+function needsOperator(current: Roster, next: Roster): string | undefined {
+  return (
+    newKeys('a signing key', keys(current), keys(next)) ??
+    newKeys('an administrator', administrators(current), administrators(next)) ??
+    newCa(current, next)
+  )
+}
+
+interface Names {
+  readonly today: ReadonlySet<string>
+  /** of today and former */
+  readonly ever: ReadonlySet<string>
+}
+
+function newKeys(what: string, current: Names, next: Names): string | undefined {
+  if (!within(next.today, current.today) || !within(next.ever, current.ever)) return `adds ${what}`
+  return within(current.ever, next.ever) ? undefined : `strikes out ${what} instead of keeping it as former`
+}
+
+function within(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
+  return [...some].every((name) => all.has(name))
+}
+
+function newCa(current: Roster, next: Roster): string | undefined {
   for (const ca of next.userCas) {
     const known = current.userCas.filter((c) => c.certificate === ca.certificate).flatMap((c) => c.nameSpaces)
-    if (known.length === 0) return 'a CA'
-    if (ca.nameSpaces.some((s) => !known.some((k) => s === k || isBelow(s, k)))) return 'a name space'
+    if (known.length === 0) return 'adds a CA'
+    if (ca.nameSpaces.some((s) => !known.some((k) => s === k || isBelow(s, k)))) return 'widens a name space'
   }
   return undefined
+}
+
+function keys({ signingKeys, formerSigningKeys = [] }: Roster): Names {
+  const today = signingKeys.map((k) => k.spki)
+  return { today: new Set(today), ever: new Set([...today, ...formerSigningKeys.map((k) => k.spki)]) }
+}
+
+function administrators({ administrators, formerAdministrators = [] }: Roster): Names {
+  const line = (a: Administrator) => `${a.spki} ${a.dn} < ${a.issuer}`
+  const today = administrators.map(line)
+  return { today: new Set(today), ever: new Set([...today, ...formerAdministrators.map(line)]) }
 }
 
 function bare(fingerprint: string): string {
