@@ -1,10 +1,13 @@
-import { renameSync } from 'node:fs'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { emptyChain, signStatement, verifyChain, type Chain, type Change } from '@mdm/core/acl/statement'
+import { issueCertificate } from '@mdm/core/identity/ca'
+import { readCertificate } from '@mdm/core/identity/certificate'
 import type { Credential } from '@mdm/core/identity/credential'
 import { newGuid, type Guid } from '@mdm/core/names'
-import { getStatements, postStatement } from '@mdm/core/wire/common'
+import { getStatements, getWhoami, postStatement } from '@mdm/core/wire/common'
 import { getShares } from '@mdm/core/wire/key-server'
 import { auditOf, makeGrid, makeVolume, peerOf, principalOf, put, reader, startServer } from './grid.ts'
 
@@ -17,7 +20,7 @@ const { admin, physician, scientist, stranger } = grid.users as Record<string, C
 const adminPeer = peer('admin')
 const get = (name: string, guid: string) => peer(name).call(getShares, { params: { guid } })
 
-async function stored(t: Test): Promise<{ guid: Guid; chain(): Promise<Chain> }> {
+async function stored(): Promise<{ guid: Guid; chain(): Promise<Chain> }> {
   const volume = await makeVolume(grid)
   await put(service, volume)
   return { guid: volume.guid, chain: () => chainOf(volume.guid) }
@@ -36,7 +39,7 @@ const post = (statement: string, earlier?: string[], as = adminPeer) =>
 const grant = (who: Credential): Change => ({ op: 'grant', entry: reader(who) })
 
 t.test('a grant lets the reader in, a revoke lets him out, and both were written down', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   await t.rejects(get('scientist', guid), { code: 'MDM_NOT_FOUND' })
   t.match(await post(await sign(await chain(), grant(scientist!))), { seq: 1 })
   t.equal((await get('scientist', guid)).releases.length, 1)
@@ -49,7 +52,7 @@ t.test('a grant lets the reader in, a revoke lets him out, and both were written
 })
 
 t.test('the same statement twice is one change', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   const statement = await sign(await chain(), grant(scientist!))
   const first = await post(statement)
   t.strictSame(await post(statement), first)
@@ -58,7 +61,7 @@ t.test('the same statement twice is one change', async (t) => {
 })
 
 t.test('a statement must be the next, of now, and the only one at its place', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   const before = await chain()
   const late = (minutes: number) => new Date(Date.now() + minutes * 60_000)
   for (const minutes of [-6, 6]) {
@@ -82,7 +85,7 @@ t.test('a statement must be the next, of now, and the only one at its place', as
 })
 
 t.test('who administers nothing changes nothing, with any key and any name', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   const before = await chain()
   const own = await sign(before, grant(stranger!), { by: stranger! })
   const site = await sign(before, grant(stranger!), { by: grid.service })
@@ -99,8 +102,35 @@ t.test('who administers nothing changes nothing, with any key and any name', asy
   await t.rejects(get('stranger', guid), { code: 'MDM_NOT_FOUND' })
 })
 
+t.test('with the keys of the user CA and of the site in hand, no list that exists changes', async (t) => {
+  const { guid, chain } = await stored()
+  const before = await chain()
+  const read = (name: string) => readFileSync(join(grid.made.dir, 'ca', name), 'utf8')
+  const ca = { certificate: read('ca.pem'), key: read('ca.key') }
+  const double = await issueCertificate({ ca, dn: 'CN=admin,O=MDM demo', days: 1, usage: 'client' })
+  const privateKey = createPrivateKey(double.key)
+  const identity = readCertificate(new X509Certificate(double.certificate).raw)
+  t.equal(identity.dn, admin!.identity.dn, 'the same name from the same CA')
+  const forger: Credential = { ...double, privateKey, identity }
+  const peerOfForger = peerOf(t, grid, forger)
+  t.match(await peerOfForger.call(getWhoami), { kind: 'user' })
+  const params = { site: grid.site, scope: guid, object: 'key' as const }
+  await t.rejects(peerOfForger.call(getStatements, { params }), { code: 'MDM_NOT_FOUND' })
+  for (const by of [
+    forger,
+    grid.service,
+    { ...forger, privateKey: grid.signer.key, identity: { ...identity, spki: grid.signer.kid } },
+  ]) {
+    const statement = await sign(before, grant(stranger!), { by })
+    await t.rejects(post(statement, undefined, peerOfForger), { code: 'MDM_NOT_FOUND' })
+    await t.rejects(post(statement, undefined, service), { code: 'MDM_NOT_FOUND' })
+    await t.rejects(post(statement), { code: 'MDM_STATEMENT' })
+  }
+  t.equal((await chain()).head, before.head)
+})
+
 t.test('an appointed administrator counts until dismissed', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   const { dn, issuer, spki } = physician!.identity
   await post(await sign(await chain(), { op: 'appoint', administrator: { dn, issuer, spki } }))
   await post(await sign(await chain(), grant(scientist!), { by: physician! }), undefined, peer('physician'))
@@ -115,7 +145,7 @@ t.test('an appointed administrator counts until dismissed', async (t) => {
 })
 
 t.test('chains are shown to administrators and the site, and to nobody else', async (t) => {
-  const { guid } = await stored(t)
+  const { guid } = await stored()
   const params = { site: grid.site, scope: guid, object: 'key' as const }
   t.equal((await adminPeer.call(getStatements, { params })).statements.length, 1)
   t.equal((await service.call(getStatements, { params })).statements.length, 1)
@@ -157,7 +187,7 @@ t.test(
 )
 
 t.test('an earlier statement that differs from the one held is a fork', async (t) => {
-  const { chain } = await stored(t)
+  const { chain } = await stored()
   const founded = await chain()
   const [ours, theirs] = [await sign(founded, grant(scientist!)), await sign(founded, grant(stranger!))]
   await post(ours)
@@ -166,7 +196,7 @@ t.test('an earlier statement that differs from the one held is a fork', async (t
 })
 
 t.test('a group is a list of members that counts at the time of the request', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   await post(
     await sign(await chain(), {
       op: 'grant',
@@ -195,7 +225,7 @@ t.test('a group is a list of members that counts at the time of the request', as
 })
 
 t.test('whom the site bans gets nothing on the connection that is open, and no hint', async (t) => {
-  const { guid } = await stored(t)
+  const { guid } = await stored()
   const open = peer('physician')
   t.equal((await open.call(getShares, { params: { guid } })).releases.length, 1)
   const ban = await sign(emptyChain(grid.site, 'site', 'ban'), { op: 'ban', who: principalOf(physician!) })
@@ -209,7 +239,7 @@ t.test('whom the site bans gets nothing on the connection that is open, and no h
 })
 
 t.test('a change that cannot be written down does not happen', async (t) => {
-  const { guid, chain } = await stored(t)
+  const { guid, chain } = await stored()
   const statement = await sign(await chain(), grant(scientist!))
   const log = join(grid.made.keyServers[0]!.dir, 'audit.jsonl')
   renameSync(log, `${log}.away`)
@@ -221,7 +251,7 @@ t.test('a change that cannot be written down does not happen', async (t) => {
 })
 
 t.test('of two changes sent at once one wins and the other is refused', async (t) => {
-  const { chain } = await stored(t)
+  const { chain } = await stored()
   const before = await chain()
   const both = await Promise.allSettled([
     post(await sign(before, grant(scientist!))),
