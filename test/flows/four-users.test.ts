@@ -96,7 +96,8 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
         `/v1/statements/demo/${id}/${encodeURIComponent(o)}`,
       ]),
     ]
-    const ask = (origin: string, [method, path]: string[]) => plainRequest(config, origin + path!, { method: method! })
+    const ask = (origin: string, [method, path]: string[]) =>
+      plainRequest(config, origin + path!, { method: method! })
     for (const [i, real] of paths(guid).entries()) {
       const [a, b] = [await ask(grid.site.api, real), await ask(grid.site.api, paths(INVENTED)[i]!)]
       t.equal(a.status, 404, real[1]!.replace(guid, 'GUID'))

@@ -40,6 +40,7 @@ class OpenSession implements Session {
   roster: TrustedRoster
   site: Peer
   keyServers: KeyServerPeer[]
+  readonly #retired: Peer[] = []
 
   constructor(config: ClientConfig, credential: Credential, roster: TrustedRoster) {
     this.config = config
@@ -59,7 +60,8 @@ class OpenSession implements Session {
       let config = this.config
       let roster = this.roster
       for (const jws of later.rosters) ({ config, roster } = await addRoster(config, jws, {}))
-      await this.close()
+      // Transfers under way keep their connections until the session ends.
+      this.#retired.push(this.site, ...this.keyServers.map((k) => k.peer))
       Object.assign(this, new OpenSession(config, this.credential, roster))
       return true
     }
@@ -67,7 +69,8 @@ class OpenSession implements Session {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.site.close(), ...this.keyServers.map((k) => k.peer.close())])
+    const peers = [this.site, ...this.keyServers.map((k) => k.peer), ...this.#retired]
+    await Promise.all(peers.map((peer) => peer.close()))
   }
 }
 
