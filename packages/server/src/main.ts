@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { MdmError } from '@mdm/core/errors'
+import { originOf } from './http/problem.ts'
 import type { Serving } from './http/serve.ts'
 
 const HELP = `mdm-server: the servers of the Medical Data Manager
@@ -81,6 +82,11 @@ async function dispatch(argv: readonly string[]): Promise<void> {
  */
 async function runUntilSignal(title: string, start: () => Promise<Serving>): Promise<void> {
   process.title = title
+  process.on('uncaughtException', (error) => {
+    // Only where it was: the text of an unknown error may hold anything.
+    process.stderr.write(`${JSON.stringify({ event: 'crash', at: originOf(error) })}\n`)
+    process.exit(1)
+  })
   const signal = new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())
   })

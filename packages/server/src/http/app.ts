@@ -44,6 +44,8 @@ declare module 'fastify' {
   }
 }
 
+/** Open connections of all callers together; the next one is closed at once. */
+const MAX_CONNECTIONS = 4_096
 /** Longest URL part a route may hold: a SURL, URL-encoded. */
 const MAX_PARAM = 512
 
@@ -79,6 +81,7 @@ export function createApp(o: AppOptions): App {
     clientErrorHandler: (_error, socket) => socket.destroy(),
     frameworkErrors: (error, request, reply) => void refuseFrameworkError(error, request, reply, o),
   })
+  app.server.maxConnections = MAX_CONNECTIONS
   app.server.on('secureConnection', (socket: TLSSocket) => {
     if (socket.isSessionReused()) socket.destroy()
   })

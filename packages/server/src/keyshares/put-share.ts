@@ -66,6 +66,7 @@ export async function putShare(server: KeyServer, c: PutContext): Promise<{ stor
       facts: { epoch, manifest: jwsDigest(c.body.manifest) },
     })
   })
+  share.fill(0)
   return { stored: true }
 }
 

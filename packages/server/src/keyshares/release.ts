@@ -5,7 +5,7 @@ import type { Release } from '@mdm/core/wire/key-server'
 import type { RequestContext } from '../http/route.ts'
 import { chainState } from './chain-store.ts'
 import { auditCaller, type KeyServer } from './key-server.ts'
-import { markReleased, ownerOf, revealShare, sharesOf } from './share-store.ts'
+import { markReleased, ownerOf, revealShare, sharesOf, type StoredShare } from './share-store.ts'
 import { standingOf } from './standing.ts'
 
 /** More than one key of a volume is rare; a reply never holds more than its contract allows. */
@@ -34,13 +34,7 @@ export async function releaseShares(
     .filter(({ version }) => allows(key, caller, 'read', { version, now, groups }))
     .slice(0, MAX_RELEASES)
   if (readable.length === 0) throw new MdmError('MDM_NOT_FOUND')
-  const releases = readable.map((row) => ({
-    kid: row.kid as Kid,
-    version: row.version,
-    epoch: row.epoch,
-    manifest: row.manifest,
-    share: revealShare(server.storeKey, row).toString('base64'),
-  }))
+  const releases = readable.map((row) => releaseOf(server, row))
   if (caller.kind === 'user') await markReleased(server.db, readable, now)
   await server.audit.record({
     event: 'shares-released',
@@ -59,4 +53,12 @@ export async function releaseShares(
     },
   })
   return { releases }
+}
+
+function releaseOf(server: KeyServer, row: StoredShare): Release {
+  const share = revealShare(server.storeKey, row)
+  const { version, epoch, manifest } = row
+  const text = share.toString('base64')
+  share.fill(0)
+  return { kid: row.kid as Kid, version, epoch, manifest, share: text }
 }
