@@ -5,7 +5,9 @@ import * as module from 'node:module'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 24 || (major === 24 && minor < 15)) {
-  console.error(`MDM needs Node 24.15 or later, this is ${process.versions.node}: in a checkout use "npx" or "npm exec", which bring their own`)
+  console.error(
+    `MDM needs Node 24.15 or later, this is ${process.versions.node}: in a checkout use "npx" or "npm exec", which bring their own`,
+  )
   process.exit(1)
 }
 const inCheckout = existsSync(new URL('../src/main.ts', import.meta.url))
