@@ -3,6 +3,7 @@ import type { Guid, SiteId, Version } from '@mdm/core/names'
 import { Timing } from '@mdm/core/timing'
 import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
 import type { DicomSource } from '../dicom/source.ts'
+import { collectEarly } from './collector.ts'
 import { createEnded, type Ended } from './ended.ts'
 import { Preparation, reportOf, type PreparationKey, type PreparationReport } from './preparation.ts'
 import { prepare, type FileKeys } from './prepare.ts'
@@ -54,6 +55,7 @@ export interface Delivery {
 
 /** Takes over the spool folder: deletes what was unfinished, serves what was sealed. Only one process may use a folder. */
 export function createDelivery(o: DeliveryOptions): Delivery {
+  collectEarly()
   return new PreparedDelivery(o)
 }
 
