@@ -81,3 +81,9 @@ export function bodyAfter(chain: Chain, key: KeyObject, changes: object = {}): R
   }
   return { ...body, time: NOW.toISOString(), ...changes }
 }
+
+/** Appoints the holder of a key, under the name of Bo. */
+export function appoint(privateKey: KeyObject): Change {
+  const { kind: _, ...name } = user('Bo') as Extract<ReturnType<typeof user>, { kind: 'user' }>
+  return { op: 'appoint', administrator: { ...name, spki: spkiDigest(privateKey) } }
+}

@@ -83,6 +83,7 @@ t.test('a roster that contradicts itself is refused', async (t) => {
     'seq 1 with a predecessor': { prev: 'ab'.repeat(32) },
     'seq 2 without one': { seq: 2 },
     'more shares needed than servers': { m: 4 },
+    'every share needed': { m: 3 },
     'another count of servers': { n: 4 },
     'one of two': { m: 1 },
     'the same key server twice': { keyServers: [first, second, first] },

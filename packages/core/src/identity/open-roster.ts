@@ -52,7 +52,7 @@ async function open(jws: string): Promise<TrustedRoster> {
 function requireConsistent(roster: TrustedRoster): void {
   const { body } = roster
   if ((body.seq === 1) !== (body.prev === null)) throw refused('only roster 1 follows no other')
-  if (body.n !== body.keyServers.length || body.m > body.n)
+  if (body.n !== body.keyServers.length || body.m >= body.n)
     throw refused('m and n do not fit the key servers')
   requireUnique(body.keyServers.map((k) => k.id))
   requireUnique(roster.signers.map((s) => s.kid))

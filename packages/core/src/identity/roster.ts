@@ -51,9 +51,10 @@ export const Roster = z
     userCas: z.array(z.object({ certificate: Der, nameSpaces: z.array(Dn).min(1).max(32) }).strict()).max(16),
     administrators: z.array(Administrator).min(1).max(64),
     formerAdministrators: z.array(Administrator).max(256).optional(),
-    keyServers: z.array(KeyServer).min(2).max(32),
+    keyServers: z.array(KeyServer).min(3).max(32),
     m: z.int().min(2).max(32),
-    n: z.int().min(2).max(32),
+    /** more than m: the first server lost would take every volume along */
+    n: z.int().min(3).max(32),
   })
   .strict()
 export type Roster = z.infer<typeof Roster>
