@@ -27,8 +27,8 @@ export async function readStatements(
   c: RequestContext<ChainName, unknown, unknown>,
 ): Promise<{ statements: string[] }> {
   const name = c.params
-  const standing = (await isKeptHere(server, name)) ? await standingOf(server, c.chain, name.site) : undefined
-  if (standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  const standing = await standingOf(server, c.chain, name.site)
+  if (!(await isKeptHere(server, name)) || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
   const chain = await wholeChain(server.db, name)
   const service = standing.caller.kind === 'service' && standing.caller.site === name.site
   if (!service && !isAdministrator(chain, standing.caller, standing.roster))
@@ -47,8 +47,8 @@ export async function acceptStatement(
   c: RequestContext<unknown, unknown, Posted>,
 ): Promise<{ seq: number; head: string }> {
   const name = nameOf(c.body.statement)
-  const standing = (await isKeptHere(server, name)) ? await standingOf(server, c.chain, name.site) : undefined
-  if (standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  const standing = await standingOf(server, c.chain, name.site)
+  if (!(await isKeptHere(server, name)) || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
   const { caller, roster } = standing
   return await server.db.transaction().execute(async (trx) => {
     const before = await wholeChain(trx, name)

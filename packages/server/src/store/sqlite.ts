@@ -34,10 +34,22 @@ function open(file: string): DatabaseSync {
   }
 }
 
+/** Prepared statements kept; preparing one costs more than running it. */
+const MAX_STATEMENTS = 256
+
 function adapt(database: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>()
   return {
     close: () => database.close(),
-    prepare: (sql) => adaptStatement(database.prepare(sql)),
+    prepare(sql) {
+      const known = prepared.get(sql)
+      if (known !== undefined) return known
+      const statement = adaptStatement(database.prepare(sql))
+      const [oldest] = prepared.keys()
+      if (prepared.size >= MAX_STATEMENTS && oldest !== undefined) prepared.delete(oldest)
+      prepared.set(sql, statement)
+      return statement
+    },
   }
 }
 
