@@ -179,7 +179,7 @@ async function watchedGet(
   let clientPeak = 0
   let looked = 0
   while (child.exitCode === null && child.signalCode === null) {
-    clientPeak = Math.max(clientPeak, await peakMib(child.pid!).catch(() => 0))
+    clientPeak = Math.max(clientPeak, (await peakMib(child.pid!).catch(() => 0)) || 0)
     const part = await stat(`${path}.part`).catch(() => undefined)
     if (looked === 0 && part !== undefined && part.size > 300 * MIB) {
       for (const pid of [child.pid!, grid.site.pid]) process.kill(pid, 'SIGSTOP')
