@@ -8,10 +8,7 @@ export default class Demo extends BaseCommand {
     'Starts a grid in a temporary folder, registers made-up CT and MR series, finds, grants and fetches them at all three',
     'levels, and is refused as a stranger. Every command is shown as you would type it. Nothing is left behind.',
   ].join(' ')
-  static override examples = [
-    '<%= config.bin %> <%= command.id %>',
-    '<%= config.bin %> <%= command.id %> --json',
-  ]
+  static override examples = ['<%= config.bin %> <%= command.id %>']
 
   async run(): Promise<{ steps: TourStep[] }> {
     await this.parse(Demo)
