@@ -34,7 +34,7 @@ export async function fill(
   opened: { fileKey: KeyObject; slices: AsyncGenerator<ReceivedSlice> },
   o: FillContext,
   timing: Timing,
-): Promise<void> {
+): Promise<SealedFile> {
   const endOverhead = timing.start('open-overhead')
   const { fileKey } = opened
   const { guid, version, kid, profile, plaintextBytes } = record
@@ -62,7 +62,14 @@ export async function fill(
     writer.wipe()
     endOverhead()
   }
-  await giveName(preparation, file, paths)
+  return { file, ...paths }
+}
+
+/** A complete container that still has the name of an unfinished one. */
+export interface SealedFile {
+  readonly file: FrameFile
+  readonly filling: string
+  readonly sealed: string
 }
 
 interface Filling {
@@ -134,18 +141,20 @@ async function requireSamePlaintext(record: VolumeRecord, sha256: string, o: Fil
     throw new MdmError('MDM_SOURCE_CHANGED', 'the source delivers other voxels than the first time')
 }
 
-/** Readers need not wait for the disk: the container is complete, only its name for the next start is still to come. */
-async function giveName(
+/**
+ * Gives a sealed container the name under which the next start finds it. Readers need not wait for the disk: they have it
+ * all already. It has a function of its own, outside fill(), so that the keys are not kept for so long.
+ */
+export async function giveName(
   preparation: Preparation,
-  file: FrameFile,
-  paths: { filling: string; sealed: string },
+  { file, filling, sealed }: SealedFile,
 ): Promise<void> {
   const release = preparation.hold()
   try {
     await file.sync()
-    await publish(paths.filling, paths.sealed)
-    preparation.container!.path = paths.sealed
-    await discard(paths.filling)
+    await publish(filling, sealed)
+    preparation.container!.path = sealed
+    await discard(filling)
   } catch {
     // It is served under its first name until the next start, which deletes it: nothing is lost but the work.
   } finally {

@@ -4,7 +4,7 @@ import { MdmError } from '@mdm/core/errors'
 import type { Timing } from '@mdm/core/timing'
 import type { VolumeRecord } from '../catalog/catalog.ts'
 import type { DicomSource } from '../dicom/source.ts'
-import { fill, type FillContext } from './fill.ts'
+import { fill, giveName, type FillContext } from './fill.ts'
 import type { Preparation } from './preparation.ts'
 import type { Quota } from './quota.ts'
 import { receiveSlices, type ReceivedSlice } from './slices.ts'
@@ -50,8 +50,10 @@ export async function prepare(
   try {
     const slices = receiveSlices(record, { source, signal: preparation.signal, silenceMs: o.silenceMs })
     try {
-      await fill(preparation, record, await open(preparation, record, slices, o, timing), o, timing)
+      const opened = () => open(preparation, record, slices, o, timing)
+      const file = await fill(preparation, record, await opened(), o, timing)
       sealed = true
+      await giveName(preparation, file)
     } finally {
       // not awaited: a source that hangs ends when the signal aborts
       slices.return(undefined).catch(() => undefined)
