@@ -242,7 +242,6 @@ export const ERRORS = {
     'the thing exists already and differs',
     'look at what is there before repeating',
   ),
-  MDM_ALREADY_REGISTERED: entry(409, 11, 'the series is registered already', 'use the GUID named'),
 } as const satisfies Record<string, ErrorEntry>
 
 /** A stable code; scripts may depend on it. */
