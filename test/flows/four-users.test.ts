@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { emptyChain, signStatement, type Change } from '@mdm/core/acl/statement'
+import { openSession } from '@mdm/core/access/session'
+import { loadConfig } from '@mdm/core/config'
+import type { Guid, SiteId } from '@mdm/core/names'
 import { runMdm, startGrid, type User } from '../fixtures/grid.ts'
 import { plainRequest } from '../fixtures/plain-request.ts'
 
@@ -115,6 +119,35 @@ t.test('the four users of paper 5.2 get what they may have, and nothing else', a
         const real = await ask(guid)
         t.equal(real.status, 404)
         t.same(real, await ask(INVENTED))
+      }
+    }
+    const own = await openSession(await loadConfig({ config }, {}))
+    t.teardown(() => own.close())
+    const posts = async (id: string): Promise<[string, string, unknown][]> => {
+      const to = {
+        kind: 'user',
+        dn: own.credential.identity.dn,
+        issuer: own.credential.identity.issuer,
+      } as const
+      const chain = { ...emptyChain('demo' as SiteId, id as Guid, 'key'), seq: 0, head: 'ab'.repeat(32) }
+      const change: Change = { op: 'grant', entry: { to, rights: ['read'], versions: 'all' } }
+      const time = new Date('2026-01-01T00:00:00Z')
+      const statement = await signStatement({ chain, change, credential: own.credential, now: time })
+      const share = Buffer.alloc(124).toString('base64')
+      const put = { share, manifest: statement, founding: statement }
+      return [
+        ['POST', '/v1/statements', { statement }],
+        ['PUT', `/v1/shares/${id}/${'0'.repeat(32)}/1`, put],
+        ['DELETE', `/v1/shares/${id}/${'0'.repeat(32)}`, undefined],
+      ]
+    }
+    for (const origin of [grid.site.api, ...grid.keyServers.map((k) => k.url)]) {
+      const invented = await posts(INVENTED)
+      for (const [i, [method, path, body]] of (await posts(guid)).entries()) {
+        const real = await plainRequest(config, origin + path, { method, body })
+        const other = await plainRequest(config, origin + invented[i]![1], { method, body: invented[i]![2] })
+        t.ok(real.status >= 400, `${method} ${path.replace(guid, 'GUID')} is refused`)
+        t.same(real, other, 'in the same words')
       }
     }
     const cli = async (user: User, id: string) => {
