@@ -18,18 +18,20 @@ export async function dropUnfinished(o: {
   readonly inFlight: ReadonlySet<Kid>
   readonly signal: AbortSignal
 }): Promise<number> {
-  let left = 0
-  for (const attempt of await o.journal.attempts()) {
-    if (o.inFlight.has(attempt.kid)) continue
-    const used = await o.db
-      .selectFrom('versions')
-      .select('guid')
-      .where('kid', '=', attempt.kid)
-      .executeTakeFirst()
-    // The commit removes the attempt in its own transaction; were both there, the volume would count.
-    const missing = used === undefined ? await dropShares(o.keyServers, attempt, o.signal) : []
-    if (missing.length === 0) await o.journal.forget(attempt.kid)
-    else left++
-  }
-  return left
+  const left = await Promise.all(
+    (await o.journal.attempts()).map(async (attempt) => {
+      if (o.inFlight.has(attempt.kid)) return false
+      const used = await o.db
+        .selectFrom('versions')
+        .select('guid')
+        .where('kid', '=', attempt.kid)
+        .executeTakeFirst()
+      // The commit removes the attempt in its own transaction; were both there, the volume would count.
+      const missing = used === undefined ? await dropShares(o.keyServers, attempt, o.signal) : []
+      if (missing.length > 0) return true
+      await o.journal.forget(attempt.kid)
+      return false
+    }),
+  )
+  return left.filter(Boolean).length
 }
