@@ -52,7 +52,7 @@ export class Progress {
     const now = this.#clock()
     if (this.#screen.isTTY !== true || now - this.#begun < QUIET_MS || now - this.#drawn < REDRAW_MS) return
     this.#drawn = now
-    this.#screen.write(`\r\u001b[K${`${this.#label}  ${text}`.slice(0, (this.#screen.columns ?? 80) - 1)}`)
+    this.#screen.write(`\r\u001b[K${`${this.#label}  ${text}`.slice(0, (this.#screen.columns || 80) - 1)}`)
   }
 }
 

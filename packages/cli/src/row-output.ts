@@ -27,6 +27,6 @@ export function formatRows(
     : table(
         filled,
         rows.map((row) => filled.map((column) => row[column])),
-        process.stdout.columns,
+        process.stdout.columns || undefined,
       )
 }

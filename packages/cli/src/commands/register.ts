@@ -53,8 +53,9 @@ export default class Register extends BaseCommand {
     progress.end()
     if (report === undefined && waiting.length === 0)
       throw new MdmError('MDM_UNREACHABLE', 'the site stopped before it reported; registration goes on there')
-    for (const message of new Set(waiting)) this.talk(`waiting: ${message}`)
     if (waiting.length > 0 && !hasNews(report)) throw new MdmError('MDM_WAITING', waiting[0])
+    // Something else was done meanwhile: that is the answer, and what waits is said beside it.
+    for (const message of new Set(waiting)) this.talk(message)
     if (waiting.length > 0) process.exitCode = new MdmError('MDM_WAITING').exitCode
     return report ?? { registered: [], already: [], refused: [] }
   }

@@ -17,7 +17,7 @@ export default class Demo extends BaseCommand {
       import('../../demo/preview.ts'),
     ])
     const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
-    const canvas = { columns: Math.min((process.stdout.columns ?? 80) - 4, 64), rows: 24, colour }
+    const canvas = { columns: Math.min((process.stdout.columns || 80) - 4, 64), rows: 24, colour }
     const steps = await tour({
       signal: this.signal,
       say: (text) => this.print(text),
