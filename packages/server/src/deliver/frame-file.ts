@@ -2,7 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { frameCount, frameSpan } from '@mdm/core/crypto/container/profile'
 import { MdmError } from '@mdm/core/errors'
 import { diskFault } from './disk-fault.ts'
-import { free } from './free.ts'
+import { free } from '@mdm/core/memory'
 
 /** Neighbouring frames written with one call, at most. */
 const BATCH_FRAMES = 16

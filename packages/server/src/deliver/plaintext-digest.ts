@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { free } from './free.ts'
+import { free } from '@mdm/core/memory'
 import type { FrameFile } from './frame-file.ts'
 
 /** Frames read back at once: 1 MiB. */

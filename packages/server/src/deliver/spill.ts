@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import { diskFault } from './disk-fault.ts'
-import { free } from './free.ts'
+import { free } from '@mdm/core/memory'
 
 const BLOCK_BYTES = 1024 * 1024
 const TAG_BYTES = 16
