@@ -23,7 +23,7 @@ export interface Judge {
  */
 export async function verifySigner(chain: Chain, jws: string, body: StatementBody, o: Judge): Promise<void> {
   const founding = body.change.op === 'found'
-  if (founding !== (body.seq === 0 && body.scope !== 'site')) {
+  if (founding !== (body.seq === 0 && body.scope !== 'site') || (founding && body.key !== undefined)) {
     throw refused('only the first statement about a volume founds its list')
   }
   try {

@@ -1,0 +1,116 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { MdmError } from '../errors.ts'
+import { free } from '../memory.ts'
+
+/** How much was written, and the SHA-256 of it in hex. */
+export interface Written {
+  readonly bytes: number
+  readonly sha256: string
+}
+
+const READ_BYTES = 1 << 20
+
+/** Writes a file that appears whole or not at all: random name beside it, fsync, rename, fsync of the folder. */
+export async function writeWhole(path: string, content: AsyncIterable<Buffer>): Promise<Written> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    const written = await copy(content, (chunk) => file.appendFile(chunk))
+    await file.sync()
+    await file.close()
+    await rename(temporary, path)
+    await syncFolder(path)
+    return written
+  } catch (error) {
+    await file.close().catch(() => {})
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}
+
+/** Gives a finished file its name for good. */
+export async function keepWhole(file: FileHandle, from: string, to: string): Promise<Written> {
+  const written = await copy(readingFrom(file), async () => {}, false)
+  await file.sync()
+  await rename(from, to)
+  await syncFolder(to)
+  return written
+}
+
+/** Writes to a stream, such as stdout, as fast as its reader takes it. @throws MDM_UNREACHABLE when the reader went away */
+export async function writeStream(out: Writable, content: AsyncIterable<Buffer>): Promise<Written> {
+  const { sink, written } = streamSink(out)
+  for await (const chunk of content) await sink(chunk)
+  return written()
+}
+
+/** The same for whoever hands over chunk by chunk; the stream keeps copies, so a chunk may be used again at once. */
+export function streamSink(out: Writable): {
+  sink: (chunk: Buffer) => Promise<void>
+  written: () => Written
+} {
+  const hash = createHash('sha256')
+  let bytes = 0
+  const sink = async (chunk: Buffer) => {
+    hash.update(chunk)
+    bytes += chunk.length
+    if (!out.write(Buffer.from(chunk))) await drained(out)
+  }
+  return { sink, written: () => ({ bytes, sha256: hash.digest('hex') }) }
+}
+
+/**
+ * The bytes of an open file from its start. All pieces but the first share one buffer: each is valid until the next is
+ * asked for, as decryptContainer needs it.
+ */
+export async function* readingFrom(file: FileHandle): AsyncGenerator<Buffer> {
+  // Readers keep parts of a header, so what holds one is never written again.
+  const first = Buffer.alloc(65_536)
+  let { bytesRead } = await file.read(first, 0, first.length, 0)
+  if (bytesRead > 0) yield first.subarray(0, bytesRead)
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  for (let position = bytesRead; bytesRead > 0; position += bytesRead) {
+    ;({ bytesRead } = await file.read(buffer, 0, buffer.length, position))
+    if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
+  }
+}
+
+async function copy(
+  content: AsyncIterable<Buffer>,
+  write: (chunk: Buffer) => Promise<unknown>,
+  consumed = true,
+): Promise<Written> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for await (const chunk of content) {
+    hash.update(chunk)
+    bytes += chunk.length
+    await write(chunk)
+    if (consumed) free(chunk)
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function drained(out: Writable): Promise<void> {
+  const settled = new AbortController()
+  const drain = new Promise<void>((resolve) => out.once('drain', resolve))
+  const end = finished(out, { readable: false, signal: settled.signal }).catch(() => {})
+  await Promise.race([drain, end])
+  settled.abort()
+  if (out.destroyed || out.errored !== null) {
+    throw new MdmError('MDM_UNREACHABLE', 'the reader of the output went away')
+  }
+}
