@@ -9,9 +9,8 @@ import {
   type Change,
 } from '@mdm/core/acl/statement'
 import { signRoster, acceptRoster } from '@mdm/core/identity/roster'
-import type { AclObject } from '@mdm/core/wire/common'
 import { ec, ed25519, rsa } from '../identity/certificates.ts'
-import { after, ISSUER, sampleSite, trusted } from '../identity/roster-samples.ts'
+import { after, sampleSite, trusted } from '../identity/roster-samples.ts'
 import {
   ada,
   admins,
