@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { openContainer, parseContainerHeader, type ContainerOpener } from '@mdm/core/crypto/container/reader'
 import { createContainer, type ContainerWriter } from '@mdm/core/crypto/container/writer'
 import { MdmError } from '@mdm/core/errors'
+import { free } from '@mdm/core/memory'
 import type { SiteId } from '@mdm/core/names'
 import type { Timing } from '@mdm/core/timing'
 import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
@@ -110,6 +111,7 @@ async function sealFrames(
     await placement.put(0, record.header)
     for await (const { row, voxels } of slices) {
       await placement.put(record.header.length + row.index * record.sliceBytes, voxels)
+      free(voxels)
       preparation.signal.throwIfAborted()
       if (preparation.move('FILLING')) accepted()
       await digest.catchUp()

@@ -1,10 +1,11 @@
 import { ERRORS, MdmError } from '@mdm/core/errors'
+import { free } from '@mdm/core/memory'
 import type { VolumeRecord } from '../catalog/catalog.ts'
 import type { DicomSource, RetrievedInstance } from '../dicom/source.ts'
 import { sliceVoxels } from '../volume/assemble.ts'
 import type { SliceRow } from '../volume/plan.ts'
 
-/** The voxels of one slice, checked against its row; `voxels` has sliceBytes bytes. */
+/** The voxels of one slice, checked against its row; `voxels` has sliceBytes bytes and is the taker's to free. */
 export interface ReceivedSlice {
   readonly row: SliceRow
   readonly voxels: Buffer
@@ -59,6 +60,7 @@ function checked(
   if (row === undefined)
     throw new MdmError('MDM_SOURCE_CHANGED', 'the source sent a slice twice, or one not asked for')
   const voxels = sliceVoxels(instance, row, record.volume)
+  if (voxels.buffer !== instance.pixels.buffer) free(instance.pixels)
   if (voxels.length !== record.sliceBytes)
     throw new MdmError('MDM_SOURCE_CHANGED', 'a slice has another length')
   missing.delete(row.sop)

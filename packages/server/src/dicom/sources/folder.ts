@@ -1,5 +1,6 @@
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { FileHandle } from 'node:fs/promises'
+import { free } from '@mdm/core/memory'
 import { MAX_HEADER_BYTES, pixelSpan, readHeaderStart } from '../part10/index.ts'
 import type { DicomSource, InstanceHeader, RetrievedInstance, SeriesRef } from '../source.ts'
 import { openBelow, walk, type FoundFile } from './walk.ts'
@@ -134,7 +135,9 @@ async function withFile<T>(
 async function readFileHeader(file: FileHandle): Promise<InstanceHeader | undefined> {
   const { size } = await file.stat()
   for (let bytes = Math.min(FIRST_READ, size); ; bytes = Math.min(bytes * 4, size, MAX_HEADER_BYTES)) {
-    const header = readHeaderStart(await readSpan(file, 0, bytes), size)
+    const start = await readSpan(file, 0, bytes)
+    const header = readHeaderStart(start, size)
+    free(start)
     if (header !== 'more') return header
   }
 }
