@@ -105,6 +105,8 @@ export async function requestContainer(
   if ('guid' in name && (raw.guid !== name.guid || (name.version ?? raw.version) !== raw.version)) {
     throw new MdmError('MDM_INTEGRITY', 'the site sent another volume than the one asked for')
   }
+  const initialised = o.timing?.start('decryption-init')
+  let read: (() => void) | undefined
   let gathered: GatheredKey | undefined
   const keyFor = async (header: ContainerHeader) => {
     kid.resolve(header.context.kid)
@@ -114,14 +116,16 @@ export async function requestContainer(
     if (gathered.manifest.version !== raw.version) {
       throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
     }
+    initialised?.()
+    read = o.timing?.start('read')
     return { fileKey: gathered.fileKey, expected: { guid: raw.guid, version: raw.version, kid: raw.kid } }
   }
   const plaintext = (async function* () {
-    const end = o.timing?.start('read')
     try {
       yield* decryptContainer(passing(raw, o, sink), keyFor)
     } finally {
-      end?.()
+      initialised?.()
+      read?.()
       abort.abort(new MdmError('MDM_UNREACHABLE', 'the transfer was given up'))
     }
   })()

@@ -25,8 +25,11 @@ export async function fetchFileKey(
   o: KeyOptions,
 ): Promise<GatheredKey> {
   const end = o.timing?.start('client-retrieve-key')
+  let answers = 0
+  // The step ends with the m-th answer: what follows is waiting for the container's header, which is the site's time.
+  const onAnswer = () => void (++answers === session.roster.body.m && end?.())
   try {
-    return await gatherOrRefresh(session, guid, kid, o)
+    return await gatherOrRefresh(session, guid, kid, { ...o, onAnswer })
   } finally {
     end?.()
   }
@@ -46,7 +49,7 @@ async function gatherOrRefresh(
   session: Session,
   guid: Guid,
   kid: Kid | Promise<Kid>,
-  o: KeyOptions,
+  o: KeyOptions & { onAnswer: () => void },
 ): Promise<GatheredKey> {
   let renewed = false
   const attempt = () =>
@@ -57,6 +60,7 @@ async function gatherOrRefresh(
       guid,
       kid,
       signal: o.signal,
+      onAnswer: o.onAnswer,
       onFault: (fault) => {
         renewed ||= fault.code === 'MDM_PEER'
         o.onFault?.(fault)

@@ -39,11 +39,13 @@ export async function getRaw(session: Session, name: VolumeName, o: RawOptions =
     headers.range = `bytes=${o.range.start}-${o.range.end === undefined ? '' : o.range.end - 1}`
   if (o.ifRange !== undefined) headers['if-range'] = `"${o.ifRange}"`
   const sentMs = o.timing?.now() ?? 0
+  const opened = o.timing?.start('open')
   const reply = await session.site.stream(
     getContent,
     { params: { name: formatVolumeName(name) } },
     { headers, signal: o.signal },
   )
+  opened?.()
   o.timing?.adopt(parseServerTiming(reply.headers['server-timing'] ?? ''), sentMs)
   const facts = readHeaders(reply.headers, reply.status)
   return { ...facts, body: whole(session, facts, reply.body, o) }

@@ -50,6 +50,8 @@ export interface GatherOptions {
   readonly signal?: AbortSignal | undefined
   /** Called for each server that did not help, also after the key is there. */
   readonly onFault?: (fault: KeyServerFault) => void
+  /** Called for each server that answered at all, before anyone knows whether its share is good. */
+  readonly onAnswer?: () => void
   readonly timeoutMs?: number
 }
 
@@ -82,6 +84,7 @@ export async function gatherFileKey(o: GatherOptions): Promise<GatheredKey> {
           { params: { guid: o.guid } },
           { signal, maxReplyBytes: MAX_REPLY_BYTES },
         )
+        o.onAnswer?.()
         tally.add(id, await firstGood(releases, id, await kid, o))
       } catch (error) {
         tally.miss(id, error instanceof MdmError ? error.code : 'MDM_INTERNAL')
