@@ -1,7 +1,7 @@
 import t from 'tap'
 import { foundingEntries, missingPreset, Preset, presetEntries } from '@mdm/core/acl/presets'
 import { rightsOf, signFounding } from '@mdm/core/acl/statement'
-import { AclObject } from '@mdm/core/wire/common'
+import type { AclObject } from '@mdm/core/wire/common'
 import { ISSUER } from '../identity/roster-samples.ts'
 import { ADMIN } from '../identity/roster-samples.ts'
 import { GUID, NOW, sample, user } from './statement-samples.ts'

@@ -6,8 +6,6 @@ import { free } from '@mdm/core/memory'
 
 const BLOCK_BYTES = 1024 * 1024
 const TAG_BYTES = 16
-/** More than a whole piece: a frame and its tag. */
-const READ_BYTES = 128 * 1024
 
 /** Where one spilled piece lies: its ciphertext begins at `at`, its plaintext belongs at `start` of its frame. */
 export interface SpilledPiece {
@@ -49,7 +47,6 @@ export function createSpill(path: string): Spill {
   let flushed = 0
   let count = 0
   let file: FileHandle | undefined
-  const readAhead: { buffer?: Buffer; at: number; bytes: number } = { at: 0, bytes: 0 }
 
   async function flush(): Promise<void> {
     try {
