@@ -1,6 +1,9 @@
 import dcmjs from 'dcmjs'
 import { EXPLICIT_LITTLE_ENDIAN } from '../part10/locate.ts'
 
+// its log prints values of the objects it handles
+dcmjs.log.setLevel('silent')
+
 /** Attributes by keyword of DICOM PS3.6, such as `PatientName`; undefined ones are left out. */
 export type Attributes = Record<string, unknown>
 

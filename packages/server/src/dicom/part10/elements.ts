@@ -45,9 +45,11 @@ function walk(start: DataSetStart): Elements {
   const parser = start.bigEndian
     ? dicomParser.bigEndianByteArrayParser
     : dicomParser.littleEndianByteArrayParser
-  const stream = new dicomParser.ByteStream(parser, start.bytes, start.offset)
   const byTag = new Map<string, Element>()
   const end = start.bytes.length
+  // the parser refuses to begin where there is nothing
+  if (start.offset >= end) return { start, byTag, pixelData: undefined, damaged: true }
+  const stream = new dicomParser.ByteStream(parser, start.bytes, start.offset)
   while (stream.position < end) {
     if (byTag.size >= MAX_ELEMENTS) return { start, byTag, pixelData: undefined, damaged: true }
     let element: Element

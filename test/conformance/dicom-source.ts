@@ -1,0 +1,82 @@
+import { writeSeries, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
+import type { DicomSource, RetrievedInstance } from '@mdm/server/dicom/source'
+import t, { type Test } from 'tap'
+
+/** Serves a folder of DICOM files by a source of the kind under test. */
+export type Serve = (t: Test, folder: string) => Promise<DicomSource>
+
+/** What every DicomSource keeps to; a new kind adds one line that calls this. */
+export function dicomSourceContract(kind: string, serve: Serve): void {
+  const start = async (t: Test): Promise<{ source: DicomSource; ct: WrittenSeries; mr: WrittenSeries }> => {
+    const folder = t.testdir()
+    const grid = { columns: 5, rows: 3, slices: 7, spacing: [1, 1, 2] as [number, number, number] }
+    const voxel = (i: number, j: number, k: number): number => 100 * k + 10 * j + i
+    const ct = await writeSeries(`${folder}/a`, { ...grid, modality: 'CT', voxel })
+    const mr = await writeSeries(`${folder}/b`, { ...grid, modality: 'MR', voxel, slices: 2 })
+    return { source: await serve(t, folder), ct, mr }
+  }
+
+  t.test(`${kind}: names every series once`, async (t) => {
+    const { source, ct, mr } = await start(t)
+    const found = (await source.series()).map(({ study, series }) => `${study} ${series}`)
+    t.same(found.sort(), [ct, mr].map(({ study, series }) => `${study} ${series}`).sort())
+    t.same(source.faults(), [])
+  })
+
+  t.test(`${kind}: gives the header of every object of a series, and of no other`, async (t) => {
+    const { source, ct } = await start(t)
+    const sops: string[] = []
+    for await (const header of source.headers(ct)) {
+      t.match(header, { study: ct.study, series: ct.series, rows: 3, columns: 5, modality: 'CT' })
+      sops.push(header.sop)
+    }
+    t.same(sops.sort(), [...ct.sops].sort())
+  })
+
+  t.test(`${kind}: brings what is asked for, in any order, once, with its own pixels`, async (t) => {
+    const { source, ct } = await start(t)
+    const wanted = [ct.sops[4]!, ct.sops[1]!, ct.sops[4]!]
+    const found = new Map<string, RetrievedInstance>()
+    for await (const instance of source.retrieve(ct, wanted)) {
+      t.notOk(found.has(instance.header.sop), 'once')
+      found.set(instance.header.sop, instance)
+    }
+    t.same([...found.keys()].sort(), [ct.sops[1]!, ct.sops[4]!].sort())
+    t.equal(found.get(ct.sops[4]!)!.pixels.length, 30)
+    t.equal(found.get(ct.sops[4]!)!.pixels.readUInt16LE(2 * 7), 412)
+  })
+
+  t.test(`${kind}: an object that is not there does not come, and does not hold up the others`, async (t) => {
+    const { source, ct, mr } = await start(t)
+    const sops: string[] = []
+    for await (const { header } of source.retrieve(ct, ['1.2.3', ct.sops[0]!, mr.sops[0]!]))
+      sops.push(header.sop)
+    t.same(sops, [ct.sops[0]])
+  })
+
+  t.test(`${kind}: an unknown series is MDM_NOT_FOUND`, async (t) => {
+    const { source, ct } = await start(t)
+    const unknown = { study: ct.study, series: '1.2.3.4' }
+    await t.rejects(source.headers(unknown)[Symbol.asyncIterator]().next(), { code: 'MDM_NOT_FOUND' })
+    await t.rejects(source.retrieve(unknown, ct.sops)[Symbol.asyncIterator]().next(), {
+      code: 'MDM_NOT_FOUND',
+    })
+  })
+
+  t.test(`${kind}: aborting stops a retrieve`, async (t) => {
+    const { source, ct } = await start(t)
+    const abort = new AbortController()
+    const instances = source.retrieve(ct, ct.sops, abort.signal)[Symbol.asyncIterator]()
+    t.notOk((await instances.next()).done)
+    abort.abort()
+    await t.rejects(instances.next(), { name: 'AbortError' })
+  })
+
+  t.test(`${kind}: a reader may leave in the middle, and another begin`, async (t) => {
+    const { source, ct } = await start(t)
+    for await (const _ of source.retrieve(ct, ct.sops)) break
+    let count = 0
+    for await (const _ of source.retrieve(ct, ct.sops)) count++
+    t.equal(count, 7)
+  })
+}
