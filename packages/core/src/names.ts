@@ -49,13 +49,17 @@ export type Surl = z.infer<typeof Surl>
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 export type Sha256 = z.infer<typeof Sha256>
 
-/** What a user may call a volume by: GUID, GUID@VERSION, LFN or SURL. */
+/**
+ * What a user may call a volume by: GUID, GUID@VERSION, LFN or SURL; or one slice of it, by instance:GUID. Which volume an LFN, a
+ * SURL or an instance means is the site's word; a GUID is checked against the container itself.
+ */
 export type VolumeName =
   | { readonly guid: Guid; readonly version?: Version | undefined }
   | { readonly lfn: Lfn }
   | { readonly surl: Surl }
+  | { readonly instance: Guid }
 
-/** @throws MDM_USAGE when the text is none of GUID, GUID@VERSION, LFN, SURL */
+/** @throws MDM_USAGE when the text is none of GUID, GUID@VERSION, LFN, SURL, instance:GUID */
 export function parseVolumeName(text: string): VolumeName {
   const [id = '', version, ...rest] = text.split('@')
   const guid = Guid.safeParse(id.toLowerCase())
@@ -64,17 +68,23 @@ export function parseVolumeName(text: string): VolumeName {
     const number = Version.safeParse(/^[0-9]+$/.test(version) ? Number(version) : undefined)
     if (number.success) return { guid: guid.data, version: number.data }
   }
+  const instance = Guid.safeParse(/^instance:(.*)$/.exec(text)?.[1]?.toLowerCase())
+  if (instance.success) return { instance: instance.data }
   const lfn = Lfn.safeParse(text)
   if (lfn.success) return { lfn: lfn.data }
   const surl = Surl.safeParse(text)
   if (surl.success) return { surl: surl.data }
-  throw new MdmError('MDM_USAGE', `"${text.slice(0, 80)}" is not a GUID, GUID@VERSION, LFN or SURL`)
+  throw new MdmError(
+    'MDM_USAGE',
+    `"${text.slice(0, 80)}" is not a GUID, GUID@VERSION, LFN, SURL or instance:GUID`,
+  )
 }
 
 /** The inverse of parseVolumeName. */
 export function formatVolumeName(name: VolumeName): string {
   if ('lfn' in name) return name.lfn
   if ('surl' in name) return name.surl
+  if ('instance' in name) return `instance:${name.instance}`
   return name.version === undefined ? name.guid : `${name.guid}@${name.version}`
 }
 

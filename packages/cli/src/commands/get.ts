@@ -25,7 +25,7 @@ interface GetFlags {
 export default class Get extends BaseCommand {
   static override summary = 'fetch volumes: decrypted in memory, or as the encrypted container'
   static override description = [
-    'Names are GUIDs, GUID@VERSION, LFNs or SURLs, as arguments or on stdin. A file appears under its name only when every',
+    'Names are GUIDs, GUID@VERSION, LFNs, SURLs, or instance:GUID for one slice, as arguments or on stdin. A file appears under its name only when every',
     'frame of the container has verified. With several volumes, those that fail are listed and the rest is fetched (exit',
     'code 10).',
   ].join(' ')
@@ -42,7 +42,7 @@ export default class Get extends BaseCommand {
     name: Args.string({
       multiple: true,
       ignoreStdin: true,
-      description: 'GUID, GUID@VERSION, LFN or SURL; - reads names from stdin',
+      description: 'GUID, GUID@VERSION, LFN, SURL or instance:GUID; - reads names from stdin',
     }),
   }
   static override flags = {
@@ -127,14 +127,8 @@ export default class Get extends BaseCommand {
   private async stem(session: Session, name: NamedVolume['name'], plan: OutputPlan): Promise<string> {
     const { formatVolumeName } = await import('@mdm/core/names')
     if (plan.kind !== 'folder' || 'guid' in name) return formatVolumeName(name)
-    const { getVolume } = await import('@mdm/core/wire/site')
-    return (
-      await session.site.call(
-        getVolume,
-        { params: { name: formatVolumeName(name) } },
-        { signal: this.signal },
-      )
-    ).guid
+    const { volumeRow } = await import('@mdm/core/access/metadata')
+    return (await volumeRow(session, name, this.signal)).guid
   }
 
   private tell(saved: SavedFile, plan: OutputPlan, timings: TimingReport | undefined): void {

@@ -13,7 +13,12 @@ const HEAD_BYTES = 4096 + FRAME_BYTES + 64
 export interface Ciphertext {
   /** True where the site itself let the caller in, so that a missing key is a missing right. */
   readonly letIn: boolean
-  head(): Promise<{ bytes: Buffer; latest?: number; expected: { guid?: Guid; version?: number } }>
+  head(): Promise<{
+    bytes: Buffer
+    latest?: number | undefined
+    slice?: number | undefined
+    expected: { guid?: Guid; version?: number }
+  }>
   /** Bytes [start, end) of the container with this etag; undefined when the container is another by now. */
   read(start: number, end: number, etag: string): Promise<AsyncIterable<Buffer> | undefined>
   close(): Promise<void>
@@ -34,12 +39,9 @@ export function siteCiphertext(
         signal: o.signal,
         timing: o.timing,
       })
-      if ('guid' in exact && (exact.guid !== raw.guid || (exact.version ?? raw.version) !== raw.version)) {
-        throw new MdmError('MDM_INTEGRITY', `the site answered ${formatVolumeName(name)} with another volume`)
-      }
       exact = { guid: raw.guid, version: raw.version }
-      const latest = raw.latest === undefined ? {} : { latest: raw.latest }
-      return { bytes: await collect(raw.body), ...latest, expected: exact }
+      const { latest, slice } = raw
+      return { bytes: await collect(raw.body), latest, slice, expected: exact }
     },
     async read(start, end, etag) {
       const raw = await getRaw(session, exact, { range: { start, end }, ifRange: etag, signal: o.signal })

@@ -55,7 +55,8 @@ export async function fetchContainer(
     header === undefined ||
     header.length !== done ||
     header.etag !== raw.etag ||
-    header.context.guid !== raw.guid
+    header.context.guid !== raw.guid ||
+    header.context.version !== raw.version
   ) {
     throw new MdmError('MDM_CONTAINER', 'what the site sent is not the whole container it announced')
   }
@@ -102,9 +103,6 @@ export async function requestContainer(
     abort.abort(error)
     throw error
   })
-  if ('guid' in name && (raw.guid !== name.guid || (name.version ?? raw.version) !== raw.version)) {
-    throw new MdmError('MDM_INTEGRITY', 'the site sent another volume than the one asked for')
-  }
   const initialised = o.timing?.start('decryption-init')
   let read: (() => void) | undefined
   let gathered: GatheredKey | undefined

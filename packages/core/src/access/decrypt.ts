@@ -28,6 +28,8 @@ export interface OpenVolume {
   readonly guid: Guid
   readonly version: number
   readonly latest?: number
+  /** where it was opened by an instance GUID: the slice that names */
+  readonly named?: number
   readonly volume: Volume
   /** bytes of the NRRD header before the first voxel */
   readonly headerBytes: number
@@ -113,6 +115,7 @@ class Reader implements OpenVolume {
   readonly guid: Guid
   readonly version: number
   readonly latest?: number
+  readonly named?: number
   readonly volume: Volume
   readonly headerBytes: number
   readonly plaintextBytes: number
@@ -125,7 +128,7 @@ class Reader implements OpenVolume {
     source: Ciphertext,
     header: ContainerHeader,
     key: GatheredKey,
-    head: { bytes: Buffer; latest?: number },
+    head: { bytes: Buffer; latest?: number | undefined; slice?: number | undefined },
   ) {
     const { guid, version, kid, plaintextBytes } = header.context
     if (key.manifest.version !== version)
@@ -141,6 +144,7 @@ class Reader implements OpenVolume {
     this.guid = guid
     this.version = version
     if (head.latest !== undefined) this.latest = head.latest
+    if (head.slice !== undefined) this.named = head.slice
     this.volume = known.volume
     this.headerBytes = known.headerBytes
     this.plaintextBytes = plaintextBytes

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { MdmError } from '../errors.ts'
 import { formatVolumeName, type Guid, type VolumeName } from '../names.ts'
 import {
+  getInstances,
   getMetadata,
   getVolume,
   listVolumes,
@@ -13,6 +14,7 @@ import {
 import type { Session } from './session.ts'
 
 export type QueryReply = z.infer<NonNullable<typeof postQuery.reply>>
+export type InstancesReply = z.infer<NonNullable<typeof getInstances.reply>>
 export type MetadataReply = z.infer<NonNullable<typeof getMetadata.reply>>
 
 /** Level 3 (paper 4.3): volumes by their metadata, such as `modality=MR and rows>=256`. @throws MDM_QUERY */
@@ -31,8 +33,17 @@ export async function metadataOf(session: Session, name: VolumeName): Promise<Me
 }
 
 /** The catalog's row of one volume. @throws MDM_NOT_FOUND */
-export async function volumeRow(session: Session, name: VolumeName): Promise<VolumeRow> {
-  return await session.site.call(getVolume, { params: { name: formatVolumeName(name) } })
+export async function volumeRow(
+  session: Session,
+  name: VolumeName,
+  signal?: AbortSignal,
+): Promise<VolumeRow> {
+  return await session.site.call(getVolume, { params: { name: formatVolumeName(name) } }, { signal })
+}
+
+/** Instance GUIDs of a volume: names for its slices, in order. @throws MDM_NOT_FOUND */
+export async function instancesOf(session: Session, name: VolumeName): Promise<InstancesReply> {
+  return await session.site.call(getInstances, { params: { name: formatVolumeName(name) } })
 }
 
 /** Every volume the caller may list, in order of GUID, page by page. */

@@ -10,6 +10,8 @@ export interface RawContainer {
   readonly version: number
   /** A newer version that the caller may read as well. */
   readonly latest?: number
+  /** where the name was an instance GUID: the slice it names, from 0 */
+  readonly slice?: number
   readonly kid: Kid
   /** base64url of the message id: another one is another encryption */
   readonly etag: string
@@ -31,7 +33,8 @@ export interface RawOptions {
 /**
  * Level 1 (paper 4.3): fetches the container of a volume, which needs the right to the file and no key.
  *
- * @throws MDM_NOT_FOUND | MDM_DENIED | MDM_SOURCE_* | MDM_BELOW_THRESHOLD (the site's own) | MDM_UNREACHABLE
+ * @throws MDM_NOT_FOUND | MDM_DENIED | MDM_SOURCE_* | MDM_BELOW_THRESHOLD (the site's own) | MDM_UNREACHABLE;
+ *   MDM_INTEGRITY when a GUID is answered with another volume, MDM_USAGE when it is that of a slice
  */
 export async function getRaw(session: Session, name: VolumeName, o: RawOptions = {}): Promise<RawContainer> {
   const headers: Record<string, string> = {}
@@ -48,6 +51,7 @@ export async function getRaw(session: Session, name: VolumeName, o: RawOptions =
   opened?.()
   o.timing?.adopt(parseServerTiming(reply.headers['server-timing'] ?? ''), sentMs)
   const facts = readHeaders(reply.headers, reply.status)
+  requireAsked(name, facts)
   return { ...facts, body: whole(session, facts, reply.body, o) }
 }
 
@@ -79,10 +83,21 @@ function readHeaders(
     etag,
     version,
     ...latest,
+    ...(headers['mdm-slice'] === undefined ? {} : { slice: Number(headers['mdm-slice']) }),
     start,
     end: start + length,
     bytes: range === null ? length : Number(range[3]),
   }
+}
+
+/** A GUID means itself: no site may answer it with another volume. */
+function requireAsked(name: VolumeName, { guid, version, slice }: Omit<RawContainer, 'body'>): void {
+  if (!('guid' in name) || (name.guid === guid && (name.version ?? version) === version)) return
+  if (slice === undefined)
+    throw new MdmError('MDM_INTEGRITY', 'the site sent another volume than the one asked for')
+  throw new MdmError('MDM_USAGE', `this names one slice of volume ${guid}: write instance:${name.guid}`, {
+    details: { guid },
+  })
 }
 
 /** The body, or the reason the preparation failed: a short body is never taken for a network fault without asking. */

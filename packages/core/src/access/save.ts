@@ -37,7 +37,8 @@ export async function saveVolume(
   name: VolumeName,
   o: SaveOptions & { path: string },
 ): Promise<SavedFile> {
-  if (o.slices !== undefined) return await withSlices(session, name, o, (volume) => saveOpened(volume, o))
+  if (opensSlices(name, o))
+    return await withSlices(session, name, o, (volume) => saveOpened(volume, sliceOf(volume, o)))
   const part = `${o.path}.part`
   // Two gets to one name each keep their own file: the older one's .part loses its name, not its content.
   await unlink(part).catch(() => {})
@@ -68,8 +69,8 @@ export async function writeVolume(
   out: Writable,
   o: SaveOptions,
 ): Promise<SavedFile> {
-  if (o.slices !== undefined)
-    return await withSlices(session, name, o, (volume) => writeOpened(volume, out, o))
+  if (opensSlices(name, o))
+    return await withSlices(session, name, o, (volume) => writeOpened(volume, out, sliceOf(volume, o)))
   if (o.level === 'raw') {
     const digest = streamSink(out)
     const raw = await fetchContainer(session, name, o, digest.sink)
@@ -102,6 +103,16 @@ function contentOf(
 ): AsyncIterable<Buffer> {
   if (slices === undefined) return convert(format, volume.stream())
   return convert(format, volume.stream({ slices }), { volume: volume.volume, slices })
+}
+
+/** An instance GUID means one slice, unless its whole container is wanted. */
+function opensSlices(name: VolumeName, o: SaveOptions): boolean {
+  return o.slices !== undefined || ('instance' in name && o.level === 'decrypt')
+}
+
+function sliceOf<O extends SaveOptions>(volume: OpenVolume, o: O): O {
+  if (o.slices !== undefined || volume.named === undefined) return o
+  return { ...o, slices: [volume.named, volume.named] }
 }
 
 async function withSlices(

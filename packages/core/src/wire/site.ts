@@ -31,12 +31,21 @@ const Name = z.string().min(1).max(200)
 
 /**
  * The container of a volume, streamed. Range and If-Range work from the first byte on. Reply headers:
- * ETag (message id), Content-Length, mdm-guid, mdm-version, mdm-kid, mdm-latest, Server-Timing.
+ * ETag (message id), Content-Length, mdm-guid, mdm-version, mdm-kid, mdm-latest, Server-Timing; mdm-slice (from 0) where
+ * the name was an instance GUID: the container is the volume's all the same.
  */
 export const getContent = contract({
   method: 'GET',
   path: '/v1/content/:name',
   params: z.object({ name: Name }),
+})
+
+/** Instance GUIDs: names for the slices of one version, in the order of the volume. Rights are the volume's. */
+export const getInstances = contract({
+  method: 'GET',
+  path: '/v1/volumes/:name/instances',
+  params: z.object({ name: Name }),
+  reply: z.object({ guid: Guid, version: Version, instances: z.array(Guid) }),
 })
 
 /** One row of `mdm stat`: the same as in the list. */

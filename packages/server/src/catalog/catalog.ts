@@ -56,6 +56,8 @@ export interface Catalog {
   find(name: VolumeName): Promise<Found | undefined>
   volume(guid: Guid, version: Version): Promise<VolumeRecord | undefined>
   summary(guid: Guid, version: Version): Promise<VolumeSummary | undefined>
+  /** Instance GUIDs of one version, in the order of its slices. */
+  instances(guid: Guid, version: Version): Promise<Guid[]>
   /** GUIDs in order, from after `after` on, with their newest version */
   page(after: Guid | undefined, limit: number): Promise<{ guid: Guid; latest: Version }[]>
   /**
@@ -71,6 +73,7 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
   return {
     async find(name) {
       if ('guid' in name) return (await byGuid(db, name.guid, name.version)) ?? (await byInstance(db, name))
+      if ('instance' in name) return await byInstance(db, { guid: name.instance })
       const guids = db.selectFrom('volumes').innerJoin('replicas', 'replicas.guid', 'volumes.guid')
       const row = await (
         'lfn' in name
@@ -125,6 +128,17 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
       const { lfn, surl, registered } = row
       const volume = JSON.parse(row.volume) as Volume
       return { guid, version, lfn, surl, containerBytes: Number(row.container_bytes), volume, registered }
+    },
+
+    async instances(guid, version) {
+      const rows = await db
+        .selectFrom('slices')
+        .select('instance_guid')
+        .where('guid', '=', guid)
+        .where('version', '=', version)
+        .orderBy('slice_index')
+        .execute()
+      return rows.map((row) => row.instance_guid)
     },
 
     async page(after, limit) {

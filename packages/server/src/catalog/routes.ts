@@ -2,7 +2,7 @@ import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { parseVolumeName, type Guid } from '@mdm/core/names'
 import { getStatements, postStatement } from '@mdm/core/wire/common'
-import { getAcl, getVolume, listVolumes, type VolumeRow } from '@mdm/core/wire/site'
+import { getAcl, getInstances, getVolume, listVolumes, type VolumeRow } from '@mdm/core/wire/site'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { Access, ListedVolume } from './access.ts'
@@ -34,6 +34,12 @@ export function catalogRoutes(app: App, o: CatalogRoutes): void {
     const name = nameOf(params.name)
     const volume = await timing.measure('access-control', () => o.access.resolveName(caller, name))
     return await rowOf(o, caller, volume)
+  })
+
+  route(app, getInstances, async ({ params, caller, timing }) => {
+    const name = nameOf(params.name)
+    const { guid, version } = await timing.measure('access-control', () => o.access.resolveName(caller, name))
+    return { guid, version, instances: await o.catalog.instances(guid, version) }
   })
 
   route(app, getAcl, async ({ params, caller }) => ({
@@ -91,6 +97,10 @@ export function nameOf(text: string) {
   try {
     return parseVolumeName(text)
   } catch (cause) {
-    throw new MdmError('MDM_BAD_REQUEST', 'the name is not a GUID, GUID@VERSION, LFN or SURL', { cause })
+    throw new MdmError(
+      'MDM_BAD_REQUEST',
+      'the name is not a GUID, GUID@VERSION, LFN, SURL or instance:GUID',
+      { cause },
+    )
   }
 }

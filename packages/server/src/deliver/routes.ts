@@ -1,8 +1,8 @@
-import { parseVolumeName } from '@mdm/core/names'
 import { MdmError } from '@mdm/core/errors'
 import { getContent, getPreparation } from '@mdm/core/wire/site'
 import type { Audit } from '../audit/audit.ts'
 import type { Access } from '../catalog/access.ts'
+import { nameOf } from '../catalog/routes.ts'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { Delivery, Lease } from './delivery.ts'
@@ -21,7 +21,7 @@ const CONTENT_TYPE = 'application/x-mdm-volume'
 export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
   route(app, getContent, async (c) => {
     const name = nameOf(c.params.name)
-    const { record, latest } = await c.timing.measure('resolve-surl', () =>
+    const { record, latest, slice } = await c.timing.measure('resolve-surl', () =>
       o.access.resolveVolume(c.caller, name),
     )
     await c.timing.measure('access-control', () => o.access.requireRight(c.caller, record, 'file', 'read'))
@@ -51,6 +51,7 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
           'mdm-guid': guid,
           'mdm-version': version,
           'mdm-kid': kid,
+          ...(slice === undefined ? {} : { 'mdm-slice': slice }),
           ...(latest > version ? { 'mdm-latest': latest } : {}),
           ...(span.partial ? { 'content-range': `bytes ${span.start}-${span.end - 1}/${lease.length}` } : {}),
         },
@@ -69,15 +70,6 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
     await o.access.requireRight(c.caller, { guid, version: known.version }, 'file', 'read')
     return known.report
   })
-}
-
-/** On the wire a malformed name is a malformed request. */
-function nameOf(text: string) {
-  try {
-    return parseVolumeName(text)
-  } catch (cause) {
-    throw new MdmError('MDM_BAD_REQUEST', 'the name is not a GUID, GUID@VERSION, LFN or SURL', { cause })
-  }
 }
 
 function spanFor(
