@@ -71,6 +71,7 @@ export function fileKeysOf(o: {
         const onFault = (fault: KeyServerFault) => note(guid, fault)
         const key = await gatherFileKey({
           servers,
+          site: body.site,
           guid,
           kid,
           threshold: body.m,

@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { FRAME_BYTES } from '../crypto/container/profile.ts'
-import { MdmError } from '../errors.ts'
-import { formatVolumeName, type Guid, type VolumeName } from '../names.ts'
+import type { Guid, VolumeName } from '../names.ts'
 import type { Timing } from '../timing.ts'
 import { getRaw } from './raw.ts'
 import type { Session } from './session.ts'

@@ -56,6 +56,7 @@ async function gatherOrRefresh(
     gatherFileKey({
       servers: session.keyServers,
       threshold: session.roster.body.m,
+      site: session.roster.body.site,
       signers: session.roster.signers,
       guid,
       kid,

@@ -3,7 +3,7 @@ import { combineShares } from '../crypto/file-key.ts'
 import { jwsDigest } from '../crypto/jws.ts'
 import { checkShare, verifyManifest, type KeyManifest } from '../crypto/manifest.ts'
 import { MdmError, type ErrorCode } from '../errors.ts'
-import type { Guid, Kid, KeyServerId } from '../names.ts'
+import type { Guid, Kid, KeyServerId, SiteId } from '../names.ts'
 import { getShares, type Release } from '../wire/key-server.ts'
 import type { Peer } from './http.ts'
 
@@ -38,6 +38,7 @@ export interface GatheredKey {
 
 export interface GatherOptions {
   readonly servers: readonly KeyServerPeer[]
+  readonly site: SiteId
   readonly guid: Guid
   /** Which key: known at once, or when the container's header is there. */
   readonly kid: Kid | Promise<Kid>
@@ -190,7 +191,11 @@ async function firstGood(
     try {
       const digest = jwsDigest(candidate.manifest)
       if (o.manifest !== undefined && jwsDigest(o.manifest) !== digest) throw new MdmError('MDM_BAD_SHARE')
-      const manifest = await verifyManifest(candidate.manifest, o.signers, { guid: o.guid, kid })
+      const manifest = await verifyManifest(candidate.manifest, o.signers, {
+        site: o.site,
+        guid: o.guid,
+        kid,
+      })
       return { manifest, digest, share: checkShare(manifest, server, Buffer.from(candidate.share, 'base64')) }
     } catch (error) {
       failure = error
