@@ -2,7 +2,17 @@ import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
 import { openSource } from '@mdm/server/dicom/sources/index'
 import type { DicomSource, SeriesRef } from '@mdm/server/dicom/source'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -131,16 +141,31 @@ t.test('a folder that is not there is MDM_SOURCE_UNREACHABLE', async (t) => {
 })
 
 t.test('what may not be read is counted, or makes the source unreachable', async (t) => {
-  if (process.getuid?.() === 0) return void t.pass('skipped: root may read everything')
-  const dir = t.testdir()
+  const dir = mkdtempSync(join(tmpdir(), 'mdm-unreadable-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const written = await writeSeries(dir, small())
   const source = open(dir)
   chmodSync(written.files[0]!, 0)
-  await source.series()
+  await asNobody(dir, () => source.series())
   t.same(source.faults(), [{ code: 'MDM_SOURCE_UNREACHABLE', objects: 1 }])
   mkdirSync(join(dir, 'closed'), { mode: 0 })
-  await t.rejects(source.series(), { code: 'MDM_SOURCE_UNREACHABLE' })
+  await t.rejects(
+    asNobody(dir, () => source.series()),
+    { code: 'MDM_SOURCE_UNREACHABLE' },
+  )
 })
+
+/** Root may read everything, so as root the source is read with the rights of somebody else. */
+async function asNobody<T>(dir: string, read: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return await read()
+  chmodSync(dir, 0o755)
+  process.seteuid!(65_534)
+  try {
+    return await read()
+  } finally {
+    process.seteuid!(0)
+  }
+}
 
 t.test('only folders can be opened in this version', async (t) => {
   for (const url of ['https://pacs.example/dicom-web', 'dimse://pacs.example:104/AE']) {
