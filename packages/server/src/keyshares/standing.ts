@@ -5,7 +5,7 @@ import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { Principal } from '@mdm/core/acl/principal'
 import { SiteId } from '@mdm/core/names'
 import type { KeyServer } from './key-server.ts'
-import { siteGroups } from './site-groups.ts'
+import { isBannedHere, siteGroups } from './site-groups.ts'
 
 /** Who a caller is under the roster of one site. */
 export interface Standing {
@@ -17,8 +17,8 @@ export interface Standing {
 /**
  * Identifies a caller under the roster of the site concerned, whatever another site's roster says of the same certificate.
  *
- * @returns undefined when the site is not trusted here, does not know the caller or has banned it: all of these are the same
- *   MDM_NOT_FOUND to the caller
+ * @returns undefined when the site is not trusted here, does not know the caller, or the site or the operator has banned it:
+ *   all of these are the same MDM_NOT_FOUND to the caller
  */
 export async function standingOf(
   server: KeyServer,
@@ -28,6 +28,8 @@ export async function standingOf(
   const roster = server.rosters.of(site)
   const caller = roster === undefined ? undefined : identified(chain, roster, server.now())
   if (roster === undefined || caller === undefined) return undefined
+  // Another site's roster may know the same certificate as somebody else, so the listener's look at the list is not enough.
+  if (isBannedHere(server.bans.principals, caller)) return undefined
   const { groups, isBanned } = await siteGroups(server.db, SiteId.parse(site))
   return isBanned(caller) ? undefined : { roster, caller, groups }
 }
