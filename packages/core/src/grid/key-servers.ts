@@ -88,6 +88,8 @@ export async function gatherFileKey(o: GatherOptions): Promise<GatheredKey> {
         o.onAnswer?.()
         tally.add(id, await firstGood(releases, id, await kid, o))
       } catch (error) {
+        // Nobody waits any more: a call that was cut short says nothing of its server.
+        if (o.signal?.aborted === true) return
         tally.miss(id, error instanceof MdmError ? error.code : 'MDM_INTERNAL')
       }
       const end = tally.verdict()
@@ -157,9 +159,10 @@ class Tally {
     const m = [...this.#groups.values()][0]?.manifest.m ?? this.#o.threshold
     const unknown = this.#faults.filter((f) => f.code === 'MDM_NOT_FOUND').length
     if (unknown > n - m) return new MdmError('MDM_NOT_FOUND', 'no key server has this key for you')
-    if (this.#faults.length <= n - m)
-      return this.#faults.length + this.#shares() < n ? undefined : this.#short(n, m)
-    return this.#short(n, m)
+    const waiting = n - this.#faults.length - this.#shares()
+    // Which server answers first must not decide between "not for you" and "too few": both need their last word.
+    const open = this.#faults.length <= n - m || unknown + waiting > n - m
+    return waiting > 0 && open ? undefined : this.#short(n, m)
   }
 
   #shares(): number {
