@@ -5,6 +5,9 @@ import t from 'tap'
 import { startGrid } from '../fixtures/grid.ts'
 import { restartSite } from '../fixtures/site-process.ts'
 
+// What a reader thinks of the phantoms is not this test's matter.
+dcmjs.log.getLogger('validation.dcmjs').setLevel('silent')
+
 /** Elements that name the patient, staff, place or object (PS3.15 Table E.1-1), by group and element. */
 const IDENTIFYING = [
   ...[

@@ -13,7 +13,7 @@ declare module 'dcmjs' {
   }
 
   const dcmjs: {
-    log: { setLevel(level: 'silent'): void }
+    log: { setLevel(level: 'silent'): void; getLogger(name: string): { setLevel(level: 'silent'): void } }
     data: {
       DicomDict: typeof DicomDict
       /** a second reader, for tests only: it is no match for hostile input */
