@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
@@ -33,7 +34,7 @@ export interface ConfigFlags {
 
 /** Where the configuration lives when nothing says otherwise: $XDG_CONFIG_HOME/mdm/config.json. */
 export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'mdm', 'config.json')
+  return join(set(env.XDG_CONFIG_HOME) ?? join(homedir(), '.config'), 'mdm', 'config.json')
 }
 
 /**
@@ -45,13 +46,13 @@ export async function loadConfig(
   flags: ConfigFlags = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ClientConfig> {
-  const named = flags.config ?? env.MDM_CONFIG
+  const named = flags.config ?? set(env.MDM_CONFIG)
   const file = resolve(named ?? defaultConfigFile(env))
   const stored = await readConfigFile(file, named !== undefined)
   const at = (path: string) => resolve(dirname(file), path)
-  const certificate = flags.cert ?? env.MDM_CERT
-  const key = flags.key ?? env.MDM_KEY
-  const site = flags.site ?? env.MDM_SITE ?? stored.site
+  const certificate = flags.cert ?? set(env.MDM_CERT)
+  const key = flags.key ?? set(env.MDM_KEY)
+  const site = flags.site ?? set(env.MDM_SITE) ?? stored.site
   const parsedSite = SiteId.optional().safeParse(site)
   if (!parsedSite.success)
     throw new MdmError('MDM_CONFIG', 'the site name is not one: lower case letters, digits and dashes')
@@ -101,11 +102,12 @@ export async function addRoster(
   jws: string,
   o: { fingerprint?: string },
 ): Promise<{ config: ClientConfig; roster: TrustedRoster }> {
-  const site = (await openRoster(jws)).body.site
-  const held = config.sites[site] === undefined ? undefined : await trustedRoster(config, site)
+  const site = (await openRoster(jws.trim())).body.site
+  const known = entryOf(config, site)
+  const held = known === undefined ? undefined : await trustedRoster(config, site)
   const roster = await acceptRoster(held, jws, o)
-  const file = config.sites[site]?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
-  await writeWhole(file, `${jws}\n`)
+  const file = known?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
+  await writeWhole(file, `${roster.jws}\n`)
   const changed = {
     ...config,
     site: config.site ?? site,
@@ -131,7 +133,7 @@ export async function trustedRoster(config: ClientConfig, site?: SiteId): Promis
         : 'several sites are known: choose one with --site',
     )
   }
-  const entry = config.sites[id]
+  const entry = entryOf(config, id)
   if (entry === undefined) throw new MdmError('MDM_CONFIG', `no roster of site "${id}" is accepted`)
   const jws = await readFile(entry.roster, 'utf8').catch((cause: unknown) => {
     throw new MdmError('MDM_CONFIG', `the accepted roster of site "${id}" cannot be read`, { cause })
@@ -156,15 +158,29 @@ async function readConfigFile(file: string, required: boolean): Promise<z.infer<
   }
 }
 
+/** A site may be called "constructor": only what the file itself names counts. */
+function entryOf(config: ClientConfig, site: string): { readonly roster: string } | undefined {
+  return Object.hasOwn(config.sites, site) ? config.sites[site] : undefined
+}
+
+/** A variable set to nothing is not set, as the shell has no better way to say so for one command. */
+function set(variable: string | undefined): string | undefined {
+  return variable === '' ? undefined : variable
+}
+
 async function writeWhole(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const temporary = `${file}.${process.pid}.part`
-  const handle = await open(temporary, 'w', 0o600)
+  // A name of its own each time: two who write at once must not write into one file.
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.part`
+  const handle = await open(temporary, 'wx', 0o600)
   try {
     await handle.writeFile(text)
     await handle.sync()
-  } finally {
     await handle.close()
+    await rename(temporary, file)
+  } catch (error) {
+    await handle.close().catch(() => {})
+    await unlink(temporary).catch(() => {})
+    throw error
   }
-  await rename(temporary, file)
 }
