@@ -3,7 +3,7 @@ import type { TourStep } from '../../demo/tour.ts'
 
 /** `npm run demo`. */
 export default class Demo extends BaseCommand {
-  static override summary = 'a tour: a whole grid, used by four people, in under a minute'
+  static override summary = 'a tour: a whole grid, used by five people, in under a minute'
   static override description = [
     'Starts a grid in a temporary folder, registers made-up CT and MR series, finds, grants and fetches them at all three',
     'levels, and is refused as a stranger. Every command is shown as you would type it. Nothing is left behind.',
