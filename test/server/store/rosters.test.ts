@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
@@ -73,3 +73,22 @@ t.test(
     await t.rejects(openRosters(folder), { code: 'MDM_ROSTER' })
   },
 )
+
+t.test('a roster that is taken out of the folder does not bring the one before it back', async (t) => {
+  const folder = t.testdir()
+  const rosters = await openRosters(folder)
+  await rosters.trust(first, rosterFingerprint(first))
+  await rosters.offer(second)
+  await rosters.refresh()
+  rmSync(join(folder, 'demo.2.jws'))
+  await rosters.refresh()
+  t.equal(rosters.of('demo')?.jws, second)
+  t.equal(rosters.readable, false)
+  writeFileSync(join(folder, 'demo.2.jws'), fork)
+  await rosters.refresh()
+  t.equal(rosters.of('demo')?.jws, second, 'nor another in its place')
+  t.equal(rosters.readable, false)
+  writeFileSync(join(folder, 'demo.2.jws'), second)
+  await rosters.refresh()
+  t.equal(rosters.readable, true)
+})

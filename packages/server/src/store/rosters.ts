@@ -26,7 +26,7 @@ export interface Rosters {
   trust(jws: string, fingerprint: string): Promise<TrustedRoster>
   /** Reads the folder again if another process changed it. */
   refresh(): Promise<void>
-  /** False while the folder holds something that does not follow; the last good rosters stay in force. */
+  /** False while the folder holds something that does not follow, or lacks a roster in force; the last good rosters stay in force. */
   readonly readable: boolean
 }
 
@@ -51,7 +51,9 @@ export async function openRosters(dir: string): Promise<Rosters> {
   const read = async (): Promise<void> => {
     const { mtimeMs } = await stat(dir)
     if (mtimeMs === readAt) return
-    for (const [site, chain] of await readChains(dir)) chains.set(site, chain)
+    const found = await readChains(dir)
+    for (const [site, held] of chains) requireGoesOn(held, found.get(site))
+    for (const [site, chain] of found) chains.set(site, chain)
     readAt = mtimeMs
   }
   /** One at a time, so that two offers cannot both follow the same roster. */
@@ -82,7 +84,10 @@ export async function openRosters(dir: string): Promise<Rosters> {
     offer: (jws, o = {}) => accept(jws, o),
     trust: (jws, fingerprint) => accept(jws, { fingerprint }),
     async refresh() {
-      readable = await read().then(
+      // In turn with offers, so that what the folder was before one cannot come back after it.
+      const next = queue.then(read)
+      queue = next.catch(() => undefined)
+      readable = await next.then(
         () => true,
         () => false,
       )
@@ -91,6 +96,13 @@ export async function openRosters(dir: string): Promise<Rosters> {
       return readable
     },
   }
+}
+
+/** An older roster in the folder of a server that runs is a roll-back: the keys it names again were taken away for a reason. */
+function requireGoesOn(held: readonly TrustedRoster[], found: readonly TrustedRoster[] = []): void {
+  const last = held.at(-1)!
+  if (found[held.length - 1]?.digest !== last.digest)
+    throw new MdmError('MDM_ROSTER', 'a roster in force is no longer in its folder')
 }
 
 async function readChains(dir: string): Promise<Map<string, TrustedRoster[]>> {
