@@ -1,7 +1,13 @@
-import { createHmac, createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
+import {
+  createHmac,
+  createPrivateKey,
+  createSecretKey,
+  type KeyObject,
+  type X509Certificate,
+} from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { loadCredential } from '@mdm/core/identity/credential'
-import { identify } from '@mdm/core/identity/identify'
+import { identify, type Caller } from '@mdm/core/identity/identify'
 import { MdmError } from '@mdm/core/errors'
 import { openAudit, type Audit } from './audit/audit.ts'
 import { countRefusals } from './audit/refusals.ts'
@@ -32,6 +38,7 @@ import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
 import { readSecretFile, SiteConfig } from './site-config.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
+import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
 import { openSiteStore } from './store/site-store.ts'
 
@@ -75,9 +82,14 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
   }
   await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
   const closing = createClosing()
+  let forget = (): void => undefined
   try {
+    // The store first: whoever has it has the audit log too.
+    const db = closing.add(
+      await openSiteStore(storeLocation(config.store, path), { alone: 1, returned: () => forget() }),
+      (opened) => opened.destroy(),
+    )
     const audit = closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close())
-    const db = closing.add(await openSiteStore(path(config.store)), (opened) => opened.destroy())
     const keyServers = closing.add(openKeyServers(roster, tls), (opened) => opened.close())
 
     const lists = openAccessLists(db, {
@@ -86,6 +98,10 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
       sealKey: derived(pseudonymKey, 'mdm-access-list-seal-v1'),
     })
     const groups = openGroups(db, lists)
+    forget = () => {
+      lists.forget()
+      groups.forget()
+    }
     const catalog = openCatalog(db, { site })
     const access = createAccess({ catalog, lists, groups, roster, now })
     const statements = openStatements({ db, site, lists, access, groups, audit, roster, now })
@@ -112,24 +128,25 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
 
     const refresh = createRefresh(() => Promise.all([bans.refresh(), rosters.refresh()]), log)
     const refusals = countRefusals(audit, { now: () => now().getTime() })
+    const admit = async (chain: readonly X509Certificate[]): Promise<Caller> => {
+      await refresh()
+      const caller = identify(chain, roster(), now())
+      if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
+        throw new MdmError('MDM_BANNED')
+      return caller
+    }
     const app = createApp({
       tls,
       log,
       limit: createLimiter(config.limit),
-      async identify(chain) {
-        await refresh()
-        const caller = identify(chain, roster(), now())
-        if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
-          throw new MdmError('MDM_BANNED')
-        return caller
-      },
+      identify: admit,
       refused: (refusal) => noteRefusal(audit, refusals, refusal),
     })
     rosterRoutes(app, { site, rosters, audit, reasons: () => unready(audit, bans) })
     catalogRoutes(app, { catalog, access, statements })
     metadataRoutes(app, { db, catalog, access, audit })
     registerRoutes(app, { registration, roster, audit })
-    deliveryRoutes(app, { delivery, access, audit })
+    deliveryRoutes(app, { delivery, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const serving = await serve(app, config.listen)
     registration.resume()

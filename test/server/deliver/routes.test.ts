@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { MdmError } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
 import { parseServerTiming } from '@mdm/core/timing'
 import { openAudit } from '@mdm/server/audit/audit'
 import type { DeliveryOptions } from '@mdm/server/deliver/delivery'
@@ -20,6 +21,8 @@ import {
   until,
 } from './fixture.ts'
 
+/** Who asks is the listener's matter; who that is now is played here. */
+const KNOWN = { kind: 'user', dn: 'CN=known' } as Caller
 const SLICES = 6
 const forward = ORDERS.forward(SLICES)
 
@@ -51,8 +54,9 @@ async function site(
     resolveVolume: async () => ({ record: volume.record, latest: 1 }),
     requireRight: async () => undefined,
   }
+  const identify = () => KNOWN
   const { url } = await listen(t, {}, (app) =>
-    deliveryRoutes(app, { delivery: made.delivery, access, audit, ...o.routes }),
+    deliveryRoutes(app, { delivery: made.delivery, access, audit, identify, ...o.routes }),
   )
   const get = (headers: Record<string, string> = {}, target = `/v1/content/${volume.record.guid}`) =>
     ask(url, target, headers)
@@ -266,4 +270,45 @@ t.test('a caller who hangs up is forgotten, and the preparation is given up', as
 t.test('a name that is none is a bad request', async (t) => {
   const { get } = await site(t)
   t.equal(codeOf(await get({}, '/v1/content/not-a-name')), 'MDM_BAD_REQUEST')
+})
+
+t.test('who is banned or loses the right while a transfer runs is cut off', async (t) => {
+  for (const code of ['MDM_BANNED', 'MDM_DENIED'] as const) {
+    let refused = false
+    const held = Promise.withResolvers<void>()
+    t.teardown(() => held.resolve())
+    const script = (v: TestVolume) => sends(v, forward, (k) => (k === 3 ? held.promise : Promise.resolve()))
+    const may = async () => {
+      if (refused) throw new MdmError(code)
+    }
+    const played: Pick<DeliveryRoutes, 'identify' | 'access'> = {
+      identify: async () => {
+        if (code === 'MDM_BANNED') await may()
+        return KNOWN
+      },
+      access: {
+        resolveVolume: async () => ({ record: made.volume.record, latest: 1 }),
+        requireRight: code === 'MDM_DENIED' ? may : async () => undefined,
+      },
+    }
+    const made = await site(t, { script, routes: { ...played, recheckMs: 20 } })
+    const target = `/v1/content/${made.volume.record.guid}`
+    const got = await ask(made.url, target, {}, () => (refused = true))
+    t.match({ code, ...got }, { code, status: 200, complete: false })
+    held.resolve()
+  }
+})
+
+t.test('who loses the right while the volume is being opened gets nothing', async (t) => {
+  let asked = 0
+  const access = {
+    resolveVolume: async () => ({ record: made.volume.record, latest: 1 }),
+    requireRight: async () => {
+      if (++asked > 1) throw new MdmError('MDM_DENIED')
+    },
+  }
+  const made = await site(t, { routes: { access } })
+  const got = await made.get()
+  t.equal(codeOf(got), 'MDM_DENIED')
+  t.strictSame(readFileSync(made.auditFile, 'utf8'), '')
 })

@@ -1,4 +1,6 @@
+import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
 import { getContent, getPreparation } from '@mdm/core/wire/site'
 import type { Audit } from '../audit/audit.ts'
 import type { Access } from '../catalog/access.ts'
@@ -7,12 +9,17 @@ import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { Delivery, Lease } from './delivery.ts'
 import { spanOf, type Span } from './range.ts'
+import { recheck } from './recheck.ts'
 import { readContainer } from './transfer.ts'
 
 export interface DeliveryRoutes {
   readonly delivery: Delivery
   readonly access: Pick<Access, 'resolveVolume' | 'requireRight'>
   readonly audit: Pick<Audit, 'record'>
+  /** Who the caller is now: as the listener asks it for every request. @throws what it refuses a caller with */
+  identify(chain: readonly X509Certificate[]): Caller | Promise<Caller>
+  /** how often a transfer under way is looked at again, ms */
+  readonly recheckMs?: number
 }
 
 const CONTENT_TYPE = 'application/x-mdm-volume'
@@ -25,8 +32,11 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
       o.access.resolveVolume(c.caller, name),
     )
     await c.timing.measure('access-control', () => o.access.requireRight(c.caller, record, 'file', 'read'))
+    const mayRead = async () => o.access.requireRight(await o.identify(c.chain), record, 'file', 'read')
     const lease = await o.delivery.open(record, { signal: c.signal, timing: c.timing })
     try {
+      // opening waits for remote servers, minutes at the worst
+      await mayRead()
       const span = spanFor(lease, c.request.headers, (range) => c.reply.header('content-range', range))
       const { dn, issuer, spki } = c.caller
       const { guid, version, kid } = record
@@ -55,7 +65,7 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
           ...(latest > version ? { 'mdm-latest': latest } : {}),
           ...(span.partial ? { 'content-range': `bytes ${span.start}-${span.end - 1}/${lease.length}` } : {}),
         },
-        body: readContainer(lease.preparation, span, lease.release),
+        body: recheck(readContainer(lease.preparation, span, lease.release), mayRead, o.recheckMs),
       }
     } catch (error) {
       lease.release()
