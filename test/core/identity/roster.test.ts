@@ -207,6 +207,13 @@ t.test('more authority needs the fingerprint again, less does not', async (t) =>
     'a wider name space': { userCas: [{ ...ca, nameSpaces: [parseDn('C=FR')] }] },
     'another name space': { userCas: [{ ...ca, nameSpaces: [...ca.nameSpaces, parseDn('O=Lab,C=FR')] }] },
     'a signing key': { signingKeys: [...body.signingKeys, { kid: 'next', spki: spkiOf(key) }] },
+    'a key server': {
+      keyServers: [...body.keyServers, keyServerOf(ed25519(), [ed25519()], 9)],
+      n: body.n + 1,
+    },
+    'another key server in the place of one': {
+      keyServers: [...body.keyServers.slice(1), keyServerOf(ed25519(), [ed25519()], 9)],
+    },
     'an administrator struck out': { administrators: [current.body.administrators[0]!] },
     'a former signing key that never was one': { formerSigningKeys: [{ kid: 'old', spki: spkiOf(key) }] },
   }

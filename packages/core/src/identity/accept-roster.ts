@@ -10,8 +10,8 @@ import type { Administrator, Roster, TrustedRoster } from './roster.ts'
  *
  * The first one only by its fingerprint, which came another way than the roster. A later one must follow the one held (next
  * seq, prev is its digest) and be signed by a signing key that the held one names too. It needs the fingerprint again when
- * it adds a CA, widens a name space, adds an administrator or a signing key, or strikes one out instead of keeping it as
- * former. The roster held, offered again, is fine.
+ * it adds a CA, widens a name space, adds a key server, an administrator or a signing key, or strikes one of the last two out
+ * instead of keeping it as former. The roster held, offered again, is fine.
  *
  * @param current the roster held for this site, if any
  * @param o       `fingerprint` as rosterFingerprint shows it; case and separators do not matter
@@ -55,7 +55,8 @@ function needsOperator(current: Roster, next: Roster): string | undefined {
   return (
     newKeys('a signing key', keys(current), keys(next)) ??
     newKeys('an administrator', administrators(current), administrators(next)) ??
-    newCa(current, next)
+    newCa(current, next) ??
+    newKeyServer(current, next)
   )
 }
 
@@ -81,6 +82,12 @@ function newCa(current: Roster, next: Roster): string | undefined {
     if (ca.nameSpaces.some((s) => !known.some((k) => s === k || isBelow(s, k)))) return 'widens a name space'
   }
   return undefined
+}
+
+/** Who breaks into a site must not lead the shares of every later volume to servers of his own. */
+function newKeyServer(current: Roster, next: Roster): string | undefined {
+  const known = new Set(current.keyServers.map((server) => server.id))
+  return next.keyServers.every((server) => known.has(server.id)) ? undefined : 'adds a key server'
 }
 
 function keys({ signingKeys, formerSigningKeys = [] }: Roster): Names {

@@ -14,7 +14,7 @@ export default class ConfigAdd extends BaseCommand {
   static override description = [
     'The roster says where a site and its key servers are and which keys they hold. Get its fingerprint from the site by',
     'another way than the roster itself, such as paper or telephone. A later roster needs the fingerprint again only when',
-    'it brings a new CA, administrator or signing key.',
+    'it brings a new CA, key server, administrator or signing key.',
   ].join(' ')
   static override examples = ['<%= config.bin %> <%= command.id %> ROSTER --fingerprint FINGERPRINT']
   static override args = {
