@@ -40,6 +40,7 @@ export const ERRORS = {
   MDM_SOURCE_INCOMPLETE: entry(502, 5, 'the image source did not deliver every slice', 'try again; tell the site if it stays', true),
   MDM_SPOOL_FULL: entry(507, 5, 'the site has no room for another preparation', 'try again later', true),
   MDM_LIMIT: entry(429, 5, 'too many requests', 'wait a minute and try again', true),
+  MDM_STORE: entry(503, 5, 'the database of the server does not answer', 'try again in a minute; the server goes on by itself when its database is back', true),
   MDM_AUDIT: entry(503, 5, 'the audit log cannot be written, so nothing is released', 'the server administrator must give the audit log room', true),
   MDM_BELOW_THRESHOLD: entry(503, 6, 'too few key servers answered to rebuild the key', 'try again when more key servers run', true),
   MDM_INTEGRITY: entry(500, 7, 'what arrived is not what was sealed', 'do not use the data; try again, and tell the site'),

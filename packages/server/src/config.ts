@@ -20,6 +20,7 @@ export const KeysConfig = z.strictObject({
   /** Ed25519 private key (PEM) whose hash is the server's id */
   identity: z.string().min(1),
   tls: TlsFiles,
+  /** path of a SQLite file, or `postgres://user@host/database` */
   store: z.string().min(1),
   /** 32 bytes that encrypt the shares in the store */
   storeKey: z.string().min(1),

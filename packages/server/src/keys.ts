@@ -18,6 +18,7 @@ import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
 import { readSecretFile } from './secret-file.ts'
 import { openKeysStore } from './store/keys-store.ts'
+import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
 
 /** How long a changed ban list or a newly trusted roster may go unseen. */
@@ -48,7 +49,7 @@ export async function startKeyServer(
   ]
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
-  const db = await openKeysStore(path(config.store))
+  const db = await openKeysStore(storeLocation(config.store, path), { alone: 2 })
   const audit = await openAudit(path(config.audit), { now }).catch(async (error: unknown) => {
     await db.destroy()
     throw error

@@ -19,6 +19,7 @@ export const SiteConfig = z.strictObject({
   signingKey: z.string().min(1),
   /** folder of accepted rosters */
   rosters: z.string().min(1),
+  /** path of a SQLite file, or `postgres://user@host/database` */
   store: z.string().min(1),
   audit: z.string().min(1),
   /** ciphertext in preparation */

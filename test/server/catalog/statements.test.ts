@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { grant, show } from '../../../packages/core/src/access/acl.ts'
 import { metadataOf, query, volumeRow } from '../../../packages/core/src/access/metadata.ts'
@@ -19,7 +18,7 @@ import {
   type AclObject,
   type Scope,
 } from '../../../packages/core/src/wire/common.ts'
-import { siteRows } from '../register/invariants.ts'
+import { changeSite, siteRows } from '../register/invariants.ts'
 import { registerAll, startSiteGrid, type User } from '../site-grid.ts'
 
 t.test('signed changes of access lists', async (t) => {
@@ -221,15 +220,12 @@ t.test('signed changes of access lists', async (t) => {
       const scientist = await grid.as('scientist')
       const stranger = await grid.as('stranger')
       await grid.stopSite()
-      const db = new DatabaseSync(join(grid.provisioned.site.dir, 'site.sqlite'))
-      const row = db.prepare(`select state from access_lists where scope = ? and object = 'file'`).get(guid)
+      const at = `where scope = '${guid}' and object = 'file'`
+      const [row] = siteRows(grid, `select state from access_lists ${at}`)
       const state = JSON.parse(String(row!.state)) as { entries: unknown[] }
       state.entries.push({ to: await principal('stranger'), rights: ['list'], versions: 'all' })
-      db.prepare(`update access_lists set state = ? where scope = ? and object = 'file'`).run(
-        JSON.stringify(state),
-        guid,
-      )
-      db.close()
+      const text = JSON.stringify(state).replaceAll("'", "''")
+      changeSite(grid, `update access_lists set state = '${text}' ${at}`)
       await grid.startSite()
       t.match(await volumeRow(scientist, { guid }), { guid })
       await t.rejects(volumeRow(stranger, { guid }), { code: 'MDM_NOT_FOUND' })

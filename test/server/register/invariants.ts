@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -8,11 +9,14 @@ import type { Session } from '../../../packages/core/src/access/session.ts'
 import { show } from '../../../packages/core/src/access/acl.ts'
 import { Kid, type Guid } from '../../../packages/core/src/names.ts'
 import { openAudit } from '../../../packages/server/src/audit/audit.ts'
+import { isPostgresUrl } from '../../../packages/server/src/store/postgres.ts'
+import { psql, psqlRows } from '../../fixtures/postgres.ts'
 import type { SiteGrid } from '../site-grid.ts'
 
-/** One row of one of the grid's databases, read as it lies on the disk. */
-export function rowsOf(file: string, sql: string): Record<string, unknown>[] {
-  const db = new DatabaseSync(file, { readOnly: true })
+/** What one of the grid's databases holds, read past its server; `store` is a field of a configuration. */
+function rowsOf(dir: string, store: string, sql: string): Record<string, unknown>[] {
+  if (isPostgresUrl(store)) return psqlRows(store, sql)
+  const db = new DatabaseSync(join(dir, store), { readOnly: true })
   try {
     return db.prepare(sql).all()
   } finally {
@@ -20,10 +24,25 @@ export function rowsOf(file: string, sql: string): Record<string, unknown>[] {
   }
 }
 
-export const siteRows = (grid: SiteGrid, sql: string) =>
-  rowsOf(join(grid.provisioned.site.dir, 'site.sqlite'), sql)
+const storeIn = (config: string): string =>
+  (JSON.parse(readFileSync(config, 'utf8')) as { store: string }).store
+
+export const siteRows = (grid: SiteGrid, sql: string) => {
+  const { dir, config } = grid.provisioned.site
+  return rowsOf(dir, storeIn(config), sql)
+}
 const keyRows = (grid: SiteGrid, sql: string) =>
-  grid.provisioned.keyServers.map((server) => rowsOf(join(server.dir, 'keys.sqlite'), sql))
+  grid.provisioned.keyServers.map(({ dir, config }) => rowsOf(dir, storeIn(config), sql))
+
+/** Changes a row of the site's database past the site, as somebody who broke into it would. */
+export function changeSite(grid: SiteGrid, sql: string): void {
+  const { dir, config } = grid.provisioned.site
+  const store = storeIn(config)
+  if (isPostgresUrl(store)) return void psql(store, sql)
+  const db = new DatabaseSync(join(dir, store))
+  db.exec(sql)
+  db.close()
+}
 
 /** The invariants of FLOW 1 after recovery: I1 to I6, for a grid on which `volumes` were to be registered. */
 export async function checkInvariants(

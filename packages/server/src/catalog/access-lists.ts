@@ -36,6 +36,8 @@ export interface AccessLists {
    * @returns what to call once the transaction is committed
    */
   extend(db: SiteQueries, before: Chain, after: Chain, now: Date): Promise<() => void>
+  /** Reads everything anew: to be called when it is not known whether a transaction was committed. */
+  forget(): void
 }
 
 /**
@@ -48,6 +50,8 @@ export function openAccessLists(
 ): AccessLists {
   const cache = new Map<AclObject, Map<Scope, AccessList>>()
   const complete = new Set<AclObject>()
+  /** counts calls of forget(): what was asked before one must not be kept after it */
+  let era = 0
 
   const remember = (list: AccessList): void => {
     const lists = cache.get(list.object) ?? new Map<Scope, AccessList>()
@@ -56,40 +60,48 @@ export function openAccessLists(
     if ((lists.get(list.scope)?.seq ?? -1) <= list.seq) lists.set(list.scope, withoutStatements(list))
   }
 
-  const load = async (row: AccessListsTable): Promise<void> => {
+  const load = async (row: AccessListsTable, asked: number): Promise<AccessList> => {
+    const list = await listOf(row)
+    if (asked !== era) return list
+    remember(list)
+    return cache.get(row.object)!.get(row.scope)!
+  }
+
+  const listOf = async (row: AccessListsTable): Promise<AccessList> => {
     const cached = cache.get(row.object)?.get(row.scope)
-    if (cached !== undefined && cached.seq >= row.seq) return
+    if (cached !== undefined && cached.seq >= row.seq) return cached
     if (sealFits(row, o.sealKey)) {
       const { scope, object, seq, head } = row
-      remember({ ...(JSON.parse(row.state) as AccessList), site: o.site, scope, object, seq, head })
-    } else {
-      remember(await lists.chain(row.scope, row.object))
+      return { ...(JSON.parse(row.state) as AccessList), site: o.site, scope, object, seq, head }
     }
+    return await lists.chain(row.scope, row.object)
   }
 
   const lists: AccessLists = {
     async get(scope, object) {
       const cached = cache.get(object)?.get(scope)
       if (cached !== undefined) return cached
-      if (!complete.has(object)) {
-        const row = await db
-          .selectFrom('access_lists')
-          .selectAll()
-          .where('scope', '=', scope)
-          .where('object', '=', object)
-          .executeTakeFirst()
-        if (row !== undefined) await load(row)
-      }
-      return cache.get(object)?.get(scope) ?? emptyChain(o.site, scope, object)
+      if (complete.has(object)) return emptyChain(o.site, scope, object)
+      const asked = era
+      const row = await db
+        .selectFrom('access_lists')
+        .selectAll()
+        .where('scope', '=', scope)
+        .where('object', '=', object)
+        .executeTakeFirst()
+      if (row === undefined) return cache.get(object)?.get(scope) ?? emptyChain(o.site, scope, object)
+      return await load(row, asked)
     },
 
     async all(object) {
-      if (!complete.has(object)) {
-        const rows = await db.selectFrom('access_lists').selectAll().where('object', '=', object).execute()
-        for (const row of rows) await load(row)
-        complete.add(object)
-      }
-      return cache.get(object) ?? new Map()
+      if (complete.has(object)) return cache.get(object) ?? new Map()
+      const asked = era
+      const rows = await db.selectFrom('access_lists').selectAll().where('object', '=', object).execute()
+      const found = new Map<Scope, AccessList>()
+      for (const row of rows) found.set(row.scope, await load(row, asked))
+      if (asked !== era) return found
+      complete.add(object)
+      return cache.get(object) ?? found
     },
 
     async objects(scope) {
@@ -154,6 +166,12 @@ export function openAccessLists(
         .onConflict((conflict) => conflict.columns(['scope', 'object']).doUpdateSet(row))
         .execute()
       return () => remember(after)
+    },
+
+    forget() {
+      era++
+      cache.clear()
+      complete.clear()
     },
   }
   return lists

@@ -16,7 +16,16 @@ export interface Groups {
 export function openGroups(db: SiteStore, lists: AccessLists): Groups {
   let known: Promise<ReadonlyMap<string, Principal[]>> | undefined
   const groups: Groups = {
-    all: () => (known ??= read(db, lists)),
+    all() {
+      if (known !== undefined) return known
+      const reading = read(db, lists)
+      known = reading
+      // What could not be read now is asked again.
+      reading.catch(() => {
+        if (known === reading) known = undefined
+      })
+      return reading
+    },
     isBanned: async (caller) => isMember(await lists.get('site', 'ban'), caller, await groups.all()),
     forget: () => (known = undefined),
   }

@@ -9,6 +9,7 @@ import { SiteId, type Guid } from '@mdm/core/names'
 import { AclObject, Scope } from '@mdm/core/wire/common'
 import type { Audit } from '../audit/audit.ts'
 import type { SiteStore } from '../store/site-store.ts'
+import { inTransaction } from '../store/transaction.ts'
 import type { AccessLists } from './access-lists.ts'
 import type { Access } from './access.ts'
 import type { Groups } from './groups.ts'
@@ -109,7 +110,7 @@ async function store(
 ): Promise<void> {
   const { site, scope, object, seq } = after
   const { dn, issuer, spki } = caller
-  const publish = await o.db.transaction().execute(async (trx) => {
+  const publish = await inTransaction(o.db, async (trx) => {
     const done = await o.lists.extend(trx, before, after, o.now())
     // Inside the transaction: without its record the change does not count.
     await o.audit.record({
@@ -121,6 +122,11 @@ async function store(
       facts: { seq, head: after.head!, caughtUp: seq - before.seq - 1 },
     })
     return done
+  }).catch((error: unknown) => {
+    // Cut off while it committed, it may count all the same: a revocation must not be overlooked.
+    o.lists.forget()
+    o.groups.forget()
+    throw error
   })
   publish()
   if (scope === 'site') o.groups.forget()

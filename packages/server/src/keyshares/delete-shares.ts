@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
 import type { Guid, Kid, SiteId } from '@mdm/core/names'
 import type { RequestContext } from '../http/route.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { chainState } from './chain-store.ts'
 import { auditCaller, type KeyServer } from './key-server.ts'
 import { ownerOf, removeShares, sharesOf } from './share-store.ts'
@@ -27,7 +29,8 @@ export async function deleteShares(
   const service = caller.kind === 'service' && caller.site === site
   const key = await chainState(server.db, { site, scope: guid, object: 'key' })
   if (!service && !isAdministrator(key, caller, roster)) return nothingOf(caller.kind)
-  const deleted = await server.db.transaction().execute(async (trx) => {
+  const eventId = `shares-deleted:${randomUUID()}`
+  const deleted = await inTransaction(server.db, async (trx) => {
     const stored = await sharesOf(trx, guid, kid)
     if (stored.length === 0) return 0
     if (service && stored.some((row) => row.released !== null)) {
@@ -38,6 +41,7 @@ export async function deleteShares(
     }
     await removeShares(trx, guid, kid)
     await server.audit.record({
+      eventId,
       event: 'shares-deleted',
       outcome: 'done',
       caller: auditCaller(caller),

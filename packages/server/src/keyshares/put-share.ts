@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { emptyChain, verifyChain, type Chain } from '@mdm/core/acl/statement'
 import { jwsDigest, peekJws } from '@mdm/core/crypto/jws'
@@ -6,6 +7,7 @@ import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
 import { SiteId, type Guid, type Kid } from '@mdm/core/names'
 import type { RequestContext } from '../http/route.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { digestAt, extendChain, type ChainName } from './chain-store.ts'
 import { auditCaller, type KeyServer } from './key-server.ts'
 import { claimGuid, insertShare, ownerOf, revealShare, sharesOf, type Db } from './share-store.ts'
@@ -40,7 +42,8 @@ export async function putShare(server: KeyServer, c: PutContext): Promise<{ stor
   const share = checkShare(manifest, server.id, Buffer.from(c.body.share, 'base64'))
   const name: ChainName = { site, scope: guid, object: 'key' }
   const founded = await verifyChain([c.body.founding], { roster, ...name })
-  await server.db.transaction().execute(async (trx) => {
+  const eventId = `share-stored:${randomUUID()}`
+  await inTransaction(server.db, async (trx) => {
     await requireFounding(trx, name, founded)
     if (await isStored(server, trx, manifest, c.body.manifest, share)) return
     const { version } = manifest
@@ -55,6 +58,7 @@ export async function putShare(server: KeyServer, c: PutContext): Promise<{ stor
     })
     // Inside the transaction: without its record the share is not stored.
     await server.audit.record({
+      eventId,
       event: 'share-stored',
       outcome: 'done',
       caller: auditCaller(caller),

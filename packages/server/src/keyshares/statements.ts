@@ -7,6 +7,7 @@ import { MdmError } from '@mdm/core/errors'
 import { SiteId } from '@mdm/core/names'
 import { AclObject, Scope } from '@mdm/core/wire/common'
 import type { RequestContext } from '../http/route.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { extendChain, wholeChain, type ChainName } from './chain-store.ts'
 import { auditCaller, type KeyServer } from './key-server.ts'
 import { ownerOf } from './share-store.ts'
@@ -50,7 +51,7 @@ export async function acceptStatement(
   const standing = await standingOf(server, c.chain, name.site)
   if (!(await isKeptHere(server, name)) || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
   const { caller, roster } = standing
-  return await server.db.transaction().execute(async (trx) => {
+  return await inTransaction(server.db, async (trx) => {
     const before = await wholeChain(trx, name)
     const known = isAdministrator(before, caller, roster)
     const after = await advance(before, c.body, name, roster, server.now()).catch((error: unknown) => {
@@ -61,6 +62,7 @@ export async function acceptStatement(
     if (after.seq === before.seq) return answer
     await extendChain(trx, name, before, after)
     await server.audit.record({
+      eventId: `statement:${answer.head}`,
       event: 'statement-accepted',
       outcome: 'done',
       caller: auditCaller(caller),

@@ -17,6 +17,7 @@ import type { SeriesRef } from '../dicom/source.ts'
 import { TABLE_NAMES } from '../metadata/column-rights.ts'
 import type { MetadataTable } from '../store/site-schema.ts'
 import { nextValue, type SiteQueries, type SiteStore } from '../store/site-store.ts'
+import { inTransaction } from '../store/transaction.ts'
 import type { VolumePlan } from '../volume/plan.ts'
 import { contentDigest } from './fingerprints.ts'
 import type { Journal } from './journal.ts'
@@ -58,8 +59,9 @@ export interface CommitOptions {
  * @returns the volume's LFN
  */
 export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
-  const published: (() => void)[] = []
-  const lfn = await o.db.transaction().execute(async (trx) => {
+  let published: (() => void)[] = []
+  const lfn = await inTransaction(o.db, async (trx) => {
+    published = []
     const lfn = await putVolume(trx, o, sealed)
     await putVersion(trx, o, sealed)
     await putTables(trx, sealed)
@@ -77,6 +79,10 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
     await o.journal.forget(kid, trx)
     await o.journal.set(sealed.key, 'ACTIVE', undefined, trx)
     return lfn
+  }).catch((error: unknown) => {
+    // Cut off while it committed, it may be there all the same.
+    o.lists.forget()
+    throw error
   })
   for (const publish of published) publish()
   return lfn

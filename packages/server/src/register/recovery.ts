@@ -21,6 +21,13 @@ export async function dropUnfinished(o: {
   const left = await Promise.all(
     (await o.journal.attempts()).map(async (attempt) => {
       if (o.inFlight.has(attempt.kid)) return false
+      // Waits for a commit that was cut off from its client and is still under way; it takes the row with it.
+      const { numUpdatedRows } = await o.db
+        .updateTable('attempts')
+        .set({ guid: attempt.guid })
+        .where('kid', '=', attempt.kid)
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) return false
       const used = await o.db
         .selectFrom('versions')
         .select('guid')

@@ -8,6 +8,7 @@ import { newGuid, newKid, type Guid, type Kid, type Sha256, type Version } from 
 import type { RefusedVolume, RegisteredVolume } from '@mdm/core/wire/site'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
 import { commit, type CommitOptions } from './commit.ts'
@@ -181,7 +182,7 @@ async function refuse(
     sops: sopsOf(headers),
   })
   const kept = { source: source.name, series: ref, digest, caller, now: o.now() }
-  const refused = await o.db.transaction().execute((trx) => quarantine(trx, refusal, kept))
+  const refused = await inTransaction(o.db, (trx) => quarantine(trx, refusal, kept))
   await flushOutbox(o.db, o.audit)
   return { type: 'refused', refused }
 }

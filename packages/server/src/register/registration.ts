@@ -5,6 +5,7 @@ import type { AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, SeriesRef } from '../dicom/source.ts'
 import type { Log } from '../http/log.ts'
 import { originOf } from '../http/problem.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { createFeed, type Feed } from './feed.ts'
 import { refusalDigest } from './fingerprints.ts'
 import type { OpenEntry } from './journal.ts'
@@ -201,7 +202,7 @@ async function sourceFaults(
     const digest = refusalDigest(o.pseudonymKey, { source: source.name, series, code, reason, sops: [] })
     const of = { source: source.name, series, digest, caller, now: o.now() }
     const refusal = { code, reason, instances: objects }
-    const refused = await o.db.transaction().execute((trx) => quarantine(trx, refusal, of))
+    const refused = await inTransaction(o.db, (trx) => quarantine(trx, refusal, of))
     outcomes.push({ type: 'refused', refused })
   }
   if (outcomes.length > 0) await flushOutbox(o.db, o.audit)

@@ -1,20 +1,13 @@
-import { Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import { KEYS_MIGRATIONS, type KeysSchema } from './keys-schema.ts'
-import { migrate } from './migrate.ts'
-import { sqliteDialect } from './sqlite.ts'
+import { openStore, type StoreOptions } from './open-store.ts'
 
 /**
  * Opens the store of a key server and brings it to the newest schema.
  *
- * @throws MDM_CONFIG when it cannot be opened or was written by a newer MDM
+ * @param store path or URL, as openStore
+ * @throws MDM_CONFIG, MDM_CONFLICT, MDM_STORE as openStore
  */
-export async function openKeysStore(file: string): Promise<Kysely<KeysSchema>> {
-  const db = new Kysely<KeysSchema>({ dialect: sqliteDialect(file) })
-  try {
-    await migrate(db, KEYS_MIGRATIONS)
-    return db
-  } catch (error) {
-    await db.destroy()
-    throw error
-  }
+export async function openKeysStore(store: string, o: StoreOptions = {}): Promise<Kysely<KeysSchema>> {
+  return await openStore<KeysSchema>(store, KEYS_MIGRATIONS, o)
 }

@@ -1,8 +1,7 @@
-import { Kysely, type Transaction } from 'kysely'
-import { migrate } from './migrate.ts'
+import type { Kysely, Transaction } from 'kysely'
+import { openStore, type StoreOptions } from './open-store.ts'
 import { SITE_MIGRATIONS } from './site-migrations.ts'
 import type { SiteSchema } from './site-schema.ts'
-import { sqliteDialect } from './sqlite.ts'
 
 /** The site's database. */
 export type SiteStore = Kysely<SiteSchema>
@@ -12,18 +11,11 @@ export type SiteQueries = SiteStore | Transaction<SiteSchema>
 /**
  * Opens the site's database and brings it to the newest schema.
  *
- * @param file path, made with mode 0600 when absent
- * @throws MDM_CONFIG
+ * @param store path or URL, as openStore
+ * @throws MDM_CONFIG, MDM_CONFLICT, MDM_STORE as openStore
  */
-export async function openSiteStore(file: string): Promise<SiteStore> {
-  const db = new Kysely<SiteSchema>({ dialect: sqliteDialect(file) })
-  try {
-    await migrate(db, SITE_MIGRATIONS)
-    return db
-  } catch (error) {
-    await db.destroy()
-    throw error
-  }
+export async function openSiteStore(store: string, o: StoreOptions = {}): Promise<SiteStore> {
+  return await openStore<SiteSchema>(store, SITE_MIGRATIONS, o)
 }
 
 /** The next value of a counter, from 1; two transactions never get the same. */

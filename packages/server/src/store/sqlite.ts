@@ -11,11 +11,47 @@ import { MdmError } from '@mdm/core/errors'
  * same queries run on PostgreSQL.
  *
  * @param file path of the database, or ':memory:'
- * @throws MDM_CONFIG when the file cannot be opened, at the first query
+ * @param o `alone`: no other process may have it open so
+ * @throws MDM_CONFIG when the file cannot be opened, MDM_CONFLICT when another process has it: at the first query
  */
-export function sqliteDialect(file: string): Dialect {
-  return new SqliteDialect({ database: async () => adapt(open(file)) })
+export function sqliteDialect(file: string, o: { alone?: boolean } = {}): Dialect {
+  return new SqliteDialect({
+    database: async () => {
+      const lock = o.alone === true ? takeFile(`${file}.lock`) : undefined
+      try {
+        return adapt(open(file), () => lock?.close())
+      } catch (error) {
+        lock?.close()
+        throw error
+      }
+    },
+  })
 }
+
+/** How long a start waits for a process that is just ending, ms. */
+const LOCK_MS = 2_000
+
+/**
+ * A second file that this process keeps locked: the system lets go of it when the process ends, however it does. The database
+ * itself stays open to readers, such as a backup.
+ */
+function takeFile(file: string): DatabaseSync {
+  let lock: DatabaseSync | undefined
+  try {
+    closeSync(openSync(file, 'a', 0o600))
+    lock = new DatabaseSync(file, { timeout: LOCK_MS })
+    lock.exec('begin exclusive')
+    return lock
+  } catch (cause) {
+    lock?.close()
+    if ((cause as { errcode?: number }).errcode === SQLITE_BUSY)
+      throw new MdmError('MDM_CONFLICT', 'another process uses this store: stop it first')
+    throw new MdmError('MDM_CONFIG', 'the store cannot be opened', { cause })
+  }
+}
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5
 
 function open(file: string): DatabaseSync {
   try {
@@ -37,10 +73,13 @@ function open(file: string): DatabaseSync {
 /** Prepared statements kept; preparing one costs more than running it. */
 const MAX_STATEMENTS = 256
 
-function adapt(database: DatabaseSync): SqliteDatabase {
+function adapt(database: DatabaseSync, closed: () => void): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   return {
-    close: () => database.close(),
+    close() {
+      database.close()
+      closed()
+    },
     prepare(sql) {
       const known = prepared.get(sql)
       if (known !== undefined) return known
