@@ -5,13 +5,14 @@ import { grant, show } from '../../../packages/core/src/access/acl.ts'
 import { metadataOf, query, volumeRow } from '../../../packages/core/src/access/metadata.ts'
 import type { Session } from '../../../packages/core/src/access/session.ts'
 import {
+  appendStatement,
   emptyChain,
   signStatement,
   verifyChain,
   type Change,
 } from '../../../packages/core/src/acl/statement.ts'
 import { loadCredential } from '../../../packages/core/src/identity/credential.ts'
-import type { Guid } from '../../../packages/core/src/names.ts'
+import { newGuid, type Guid } from '../../../packages/core/src/names.ts'
 import {
   getStatements,
   postStatement,
@@ -229,6 +230,40 @@ t.test('signed changes of access lists', async (t) => {
       await grid.startSite()
       t.match(await volumeRow(scientist, { guid }), { guid })
       await t.rejects(volumeRow(stranger, { guid }), { code: 'MDM_NOT_FOUND' })
+    },
+  )
+
+  await t.test(
+    'the time a refusal takes does not tell a long list from a GUID that is invented',
+    async (t) => {
+      const stranger = await grid.as('stranger')
+      let chain = await chainOf(other, 'file')
+      const first = chain.seq + 1
+      for (let i = 0; i < 300; i++) {
+        const [user, op] = [await principal('backup'), i % 2 === 0 ? 'grant' : 'revoke']
+        const change = op === 'grant' ? await grantOf('backup') : ({ op: 'revoke', from: user } as const)
+        const { credential } = admin
+        const statement = await signStatement({ chain, change, credential, now: new Date() })
+        chain = await appendStatement(chain, statement, { roster: admin.roster, now: new Date() })
+      }
+      await post(admin, chain.statements.at(-1)!, chain.statements.slice(first, -1))
+      const attempt = async (scope: Guid): Promise<number> => {
+        const empty = { ...emptyChain(site, scope, 'file'), seq: 5_000, head: 'a'.repeat(64) }
+        const change = await grantOf('stranger')
+        const { credential } = stranger
+        const one = await signStatement({ chain: empty, change, credential, now: new Date() })
+        const start = performance.now()
+        await t.rejects(post(stranger, one, [one]), { code: 'MDM_NOT_FOUND' })
+        return performance.now() - start
+      }
+      const times: Record<'real' | 'invented', number[]> = { real: [], invented: [] }
+      for (let i = 0; i < 15; i++) {
+        times.real.push(await attempt(other))
+        times.invented.push(await attempt(newGuid()))
+      }
+      const median = (ms: number[]) => ms.toSorted((a, b) => a - b)[7]!
+      const [real, invented] = [median(times.real), median(times.invented)]
+      t.ok(real < 3 * invented + 5, `${real.toFixed(1)} ms and ${invented.toFixed(1)} ms`)
     },
   )
 

@@ -70,15 +70,16 @@ export async function appendStatement(
 /**
  * Replays a chain from its first statement, without asking how old they are; what former keys of the roster signed counts.
  *
+ * @param o `from` is a chain that was verified before: the statements go on from its end
  * @throws MDM_STATEMENT as appendStatement
  * @throws MDM_STATEMENT_FORKED when the statements are not one unbroken chain
  */
 export async function verifyChain(
   statements: readonly string[],
-  o: { roster: TrustedRoster; site: SiteId; scope: Scope; object: AclObject },
+  o: { roster: TrustedRoster; site: SiteId; scope: Scope; object: AclObject; from?: Chain },
 ): Promise<Chain> {
   const judge: Judge = { roster: o.roster, live: false }
-  let chain = emptyChain(o.site, o.scope, o.object)
+  let chain = o.from ?? emptyChain(o.site, o.scope, o.object)
   for (const jws of statements) {
     const body = bodyOf(jws)
     requireSameList(chain, body, o.roster)

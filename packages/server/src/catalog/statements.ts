@@ -62,11 +62,17 @@ export function openStatements(o: StatementsOptions): Statements {
     if (!isOfSite(object) || !isAdministrator(list, caller, o.roster())) throw new MdmError('MDM_NOT_FOUND')
   }
 
+  /** Its statements were verified when they came: whoever may ask must not make the site do that again, nor learn how many there are. */
+  const held = async ({ scope, object }: ListName): Promise<Chain> => ({
+    ...(await o.lists.get(scope, object)),
+    statements: await o.lists.statements(scope, object),
+  })
+
   const append = async (caller: Caller, posted: Posted, requestId: string) => {
     const name = nameOf(posted.statement)
     const refusal = await requireAdministrator(caller, name).catch((error: unknown) => error)
     if (refusal !== undefined && !isLateAppointment(refusal, posted)) throw refusal
-    const before = await o.lists.chain(name.scope, name.object)
+    const before = await held(name)
     const after = await advance(before, posted, name, o).catch((error: unknown) => {
       throw refusal ?? error
     })
@@ -136,8 +142,7 @@ async function advance(before: Chain, posted: Posted, name: ListName, o: Stateme
   const roster = o.roster()
   const missed = (posted.earlier ?? []).filter((jws) => isNew(before, jws))
   // Their age does not matter: the fresh statement after them names them by its prev hash.
-  const chain =
-    missed.length === 0 ? before : await verifyChain([...before.statements, ...missed], { roster, ...name })
+  const chain = missed.length === 0 ? before : await verifyChain(missed, { roster, ...name, from: before })
   return await appendStatement(chain, posted.statement, { roster, now: o.now() })
 }
 
