@@ -8,7 +8,7 @@ import { Peer } from '@mdm/core/grid/http'
 import { getHealth } from '@mdm/core/wire/common'
 import { getContent, getVolume, listVolumes, postQuery } from '@mdm/core/wire/site'
 import { caller, json, pinOf, problem, service, startService, type Answer } from '../../fixtures/loopback.ts'
-import { certificate, ed25519, name } from '../identity/certificates.ts'
+import { servicePair } from '../identity/certificates.ts'
 
 const READY = { status: 'ready', reasons: [] }
 
@@ -39,14 +39,6 @@ async function listener(t: Test, o: TlsOptions): Promise<{ url: string; received
   server.on('tlsClientError', () => {})
   // Late bytes would still come within this.
   return { url: await listening(t, server), received: async () => (await sleep(50), received) }
-}
-
-/** A service certificate with dates of its own; its key is the pinned one. */
-function dated(notBefore: Date, notAfter: Date) {
-  const key = ed25519()
-  const made = certificate({ subject: name(['CN', 'service']), key, notBefore, notAfter })
-  const pem = key.export({ type: 'pkcs8', format: 'pem' }) as string
-  return { certificate: made.toString(), key: pem }
 }
 
 async function bytesOf(body: AsyncIterable<Buffer>): Promise<number> {
@@ -102,8 +94,8 @@ t.test('one of several pins is enough', async (t) => {
 t.test('the pinned key with a certificate outside its dates is told nothing', async (t) => {
   const [hour, now] = [3_600_000, Date.now()]
   const cases = {
-    expired: dated(new Date(now - 2 * hour), new Date(now - hour)),
-    'not valid yet': dated(new Date(now + hour), new Date(now + 2 * hour)),
+    expired: servicePair({ notBefore: new Date(now - 2 * hour), notAfter: new Date(now - hour) }),
+    'not valid yet': servicePair({ notBefore: new Date(now + hour), notAfter: new Date(now + 2 * hour) }),
   }
   for (const [what, pair] of Object.entries(cases)) {
     const at = await listener(t, { cert: pair.certificate, key: pair.key })
@@ -111,7 +103,7 @@ t.test('the pinned key with a certificate outside its dates is told nothing', as
     await t.rejects(peer.call(getHealth), { code: 'MDM_PEER' }, what)
     t.equal(await at.received(), 0, `${what}: not a byte`)
   }
-  const good = dated(new Date(now - hour), new Date(now + hour))
+  const good = servicePair({ notBefore: new Date(now - hour), notAfter: new Date(now + hour) })
   const served = await startService(t, (_, reply) => json(reply, READY), good)
   t.same(await peerOf(t, served.url, { pins: [pinOf(good)] }).call(getHealth), READY, 'within its dates')
 })

@@ -130,6 +130,16 @@ export const ec = (namedCurve = 'prime256v1'): KeyObject =>
 export const rsa = (modulusLength: number): KeyObject =>
   generateKeyPairSync('rsa', { modulusLength }).privateKey
 
+/** A self-signed service certificate and its key, PEM: quick to make, and with any dates. */
+export function servicePair(dates: { notBefore?: Date; notAfter?: Date } = {}): {
+  certificate: string
+  key: string
+} {
+  const key = ed25519()
+  const made = certificate({ subject: name(['CN', 'service']), key, ...dates })
+  return { certificate: made.toString(), key: key.export({ type: 'pkcs8', format: 'pem' }) as string }
+}
+
 function extension([id, critical, value]: readonly [string, boolean, Buffer]): Buffer {
   return der(0x30, oid(id), critical ? der(0x01, Buffer.from([0xff])) : '', der(0x04, value))
 }

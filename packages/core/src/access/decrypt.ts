@@ -110,6 +110,12 @@ function headerOf(bytes: Buffer, expected: { guid?: Guid; version?: number }): C
   return header
 }
 
+/** One encryption of the volume, opened. */
+interface Sealed {
+  readonly header: ContainerHeader
+  readonly opener: ContainerOpener
+}
+
 /** Frames on demand: the one place where a range of plaintext becomes a range of ciphertext. */
 class Reader implements OpenVolume {
   readonly guid: Guid
@@ -121,8 +127,9 @@ class Reader implements OpenVolume {
   readonly plaintextBytes: number
   readonly #source: Ciphertext
   readonly #fileKey: KeyObject
-  #header: ContainerHeader
-  #opener: ContainerOpener
+  /** the newest; a read under way goes on with the one it began with */
+  #sealed: Sealed
+  readonly #openers: ContainerOpener[] = []
 
   constructor(
     source: Ciphertext,
@@ -135,10 +142,11 @@ class Reader implements OpenVolume {
       throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
     this.#source = source
     this.#fileKey = key.fileKey
-    this.#header = header
-    this.#opener = openContainer(header, key.fileKey, { guid, version, kid })
+    const opener = openContainer(header, key.fileKey, { guid, version, kid })
+    this.#openers.push(opener)
+    this.#sealed = { header, opener }
     const { start, end } = frameSpan(header.headerBytes, plaintextBytes, 1)
-    const known = parseNrrdHeader(this.#opener.openFrame(1, head.bytes.subarray(start, end)))
+    const known = parseNrrdHeader(opener.openFrame(1, head.bytes.subarray(start, end)))
     if (known === undefined)
       throw new MdmError('MDM_CONTAINER', 'the volume header does not fit the first frame')
     this.guid = guid
@@ -151,6 +159,7 @@ class Reader implements OpenVolume {
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
+    this.#requireInside(offset, offset + length)
     const out = Buffer.allocUnsafe(length)
     let filled = 0
     for await (const chunk of this.#range(offset, offset + length)) filled += chunk.copy(out, filled)
@@ -169,7 +178,7 @@ class Reader implements OpenVolume {
   }
 
   async close(): Promise<void> {
-    this.#opener.wipe()
+    for (const opener of this.#openers) opener.wipe()
     await this.#source.close()
   }
 
@@ -183,7 +192,7 @@ class Reader implements OpenVolume {
     }
   }
 
-  async *#range(start: number, end: number): AsyncGenerator<Buffer> {
+  #requireInside(start: number, end: number): void {
     if (
       !Number.isSafeInteger(start) ||
       !Number.isSafeInteger(end) ||
@@ -193,6 +202,9 @@ class Reader implements OpenVolume {
     ) {
       throw new MdmError('MDM_RANGE', `bytes ${start}-${end} are not in 0-${this.plaintextBytes}`)
     }
+  }
+
+  async *#range(start: number, end: number): AsyncGenerator<Buffer> {
     if (start === end) return
     const first = Math.floor(start / FRAME_BYTES) + 1
     const last = Math.ceil(end / FRAME_BYTES)
@@ -206,15 +218,15 @@ class Reader implements OpenVolume {
 
   async *#frames(first: number, last: number): AsyncGenerator<Buffer> {
     let index = first
-    const body = await this.#ciphertext(first, last)
+    const { body, opener, header } = await this.#ciphertext(first, last)
     let rest: Buffer = Buffer.alloc(0)
     for await (const chunk of body) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
       for (;;) {
         if (index > last) break
-        const { start, end } = this.#span(index)
+        const { start, end } = this.#span(header, index)
         if (rest.length < end - start) break
-        yield this.#opener.openFrame(index, rest.subarray(0, end - start))
+        yield opener.openFrame(index, rest.subarray(0, end - start))
         rest = rest.subarray(end - start)
         index++
       }
@@ -224,29 +236,32 @@ class Reader implements OpenVolume {
   }
 
   /** A container that was sealed anew meanwhile is another one: its header is read and checked again, once. */
-  async #ciphertext(first: number, last: number): Promise<AsyncIterable<Buffer>> {
+  async #ciphertext(first: number, last: number): Promise<Sealed & { body: AsyncIterable<Buffer> }> {
+    let sealed = this.#sealed
     for (const again of [true, false]) {
-      const body = await this.#source.read(this.#span(first).start, this.#span(last).end, this.#header.etag)
-      if (body !== undefined) return body
-      if (again) await this.#reopen()
+      const { header } = sealed
+      const { start } = this.#span(header, first)
+      const body = await this.#source.read(start, this.#span(header, last).end, header.etag)
+      if (body !== undefined) return { ...sealed, body }
+      if (again) sealed = await this.#reopen()
     }
     throw new MdmError('MDM_INTEGRITY', 'the container keeps changing at the site')
   }
 
-  async #reopen(): Promise<void> {
+  async #reopen(): Promise<Sealed> {
     const head = await this.#source.head()
     const header = headerOf(head.bytes, this)
     const opener = openContainer(header, this.#fileKey, {
       guid: this.guid,
       version: this.version,
-      kid: this.#header.context.kid,
+      kid: this.#sealed.header.context.kid,
     })
-    this.#opener.wipe()
-    this.#header = header
-    this.#opener = opener
+    this.#openers.push(opener)
+    this.#sealed = { header, opener }
+    return this.#sealed
   }
 
-  #span(index: number): { start: number; end: number } {
-    return frameSpan(this.#header.headerBytes, this.plaintextBytes, index)
+  #span(header: ContainerHeader, index: number): { start: number; end: number } {
+    return frameSpan(header.headerBytes, this.plaintextBytes, index)
   }
 }
