@@ -1,11 +1,15 @@
-import { open, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { decryptContainer } from '../crypto/container/reader.ts'
 import { MdmError } from '../errors.ts'
 import type { Guid, VolumeName } from '../names.ts'
 import { convert, type FormatName } from '../volume/formats/index.ts'
-import { fetchContainer, fetchVerified, requestContainer, type TransferOptions } from './container.ts'
+import { announced, requestContainer, type TransferOptions } from './container.ts'
 import { openVolume, type OpenVolume } from './decrypt.ts'
+import { claimPart, type PartFile } from './part-file.ts'
+import { fetchVerified, fetchWhole } from './part-transfer.ts'
+import { getRaw, type RawContainer } from './raw.ts'
+import { retrying, type Retry } from './retry.ts'
 import type { Session } from './session.ts'
 import { keepWhole, readingFrom, streamSink, writeStream, writeWhole, type Written } from './whole-file.ts'
 
@@ -23,43 +27,90 @@ export interface SavedFile extends Written {
   /** a newer version that the caller may read as well */
   readonly latest?: number
   readonly path: string
+  /** bytes of the container that an earlier get had left and that were not fetched again */
   readonly resumedFrom: number
 }
+
+export interface SaveFileOptions extends SaveOptions {
+  readonly path: string
+  /** attempts after the first for what may pass; none unless told */
+  readonly retries?: number | undefined
+  readonly onRetry?: ((retry: Retry) => void) | undefined
+}
+
+/** Not found, denied, or not what was sealed: nothing worth going on with. */
+const REFUSED = new Set([3, 4, 7])
 
 /**
  * Saves a volume as a file: the container goes to `PATH.part`, is verified frame by frame, and only when its final frame
  * has been verified does a file appear under the name asked for, whole and synced (FLOW 2).
  *
- * @throws what getRaw and openVolume throw; nothing is left under `path` then
+ * What is interrupted or fails leaves its `.part`, and the next call goes on behind its last good frame; what is refused
+ * leaves nothing.
+ *
+ * @throws what getRaw and openVolume throw; MDM_CONFLICT when another get writes this file, or its `.part` is foreign
  */
-export async function saveVolume(
-  session: Session,
-  name: VolumeName,
-  o: SaveOptions & { path: string },
-): Promise<SavedFile> {
+export async function saveVolume(session: Session, name: VolumeName, o: SaveFileOptions): Promise<SavedFile> {
   if (opensSlices(name, o))
     return await withSlices(session, name, o, (volume) => saveOpened(volume, sliceOf(volume, o)))
-  const part = `${o.path}.part`
-  // Two gets to one name each keep their own file: the older one's .part loses its name, not its content.
-  await unlink(part).catch(() => {})
-  const container = await open(part, 'wx+', 0o600)
-  const sink = (chunk: Buffer) => container.appendFile(chunk)
+  const part = await claimPart(o.path)
+  let keep = false
   try {
-    if (o.level === 'raw') {
-      const raw = await fetchContainer(session, name, o, sink)
-      return saved(raw, o.path, await keepWhole(container, part, o.path))
-    }
-    const { raw, key } = await fetchVerified(session, name, o, sink)
-    const { guid, version, kid } = key.manifest
-    const plaintext = decryptContainer(readingFrom(container), async () => ({
-      fileKey: key.fileKey,
-      expected: { guid, version, kid },
-    }))
-    return saved(raw, o.path, await writeWhole(o.path, convert(o.format, plaintext)))
+    return o.level === 'raw'
+      ? await saveRaw(session, name, part, o)
+      : await saveDecrypted(session, name, part, o)
+  } catch (error) {
+    keep = !(error instanceof MdmError && REFUSED.has(error.exitCode))
+    throw error
   } finally {
-    await container.close()
-    await unlink(part).catch(() => {})
+    await part.close(keep)
   }
+}
+
+async function saveRaw(
+  session: Session,
+  name: VolumeName,
+  part: PartFile,
+  o: SaveFileOptions,
+): Promise<SavedFile> {
+  const { raw, resumedFrom } = await attempts(part, o, () => fetchWhole(session, name, part, o))
+  return { ...saved(raw, o.path, await keepWhole(part.handle, part.path, o.path)), resumedFrom }
+}
+
+async function saveDecrypted(
+  session: Session,
+  name: VolumeName,
+  part: PartFile,
+  o: SaveFileOptions,
+): Promise<SavedFile> {
+  const { raw, key, resumedFrom } = await attempts(part, o, () => fetchVerified(session, name, part, o))
+  const { guid, version, kid } = key.manifest
+  const plaintext = decryptContainer(readingFrom(part.handle), async () => ({
+    fileKey: key.fileKey,
+    expected: { guid, version, kid },
+  }))
+  // One name for all attempts, which the lock makes ours: what a killed get left there does not stay.
+  const temporary = join(dirname(o.path), `.${basename(o.path)}.tmp`)
+  const written = await writeWhole(o.path, convert(o.format, plaintext), temporary)
+  return { ...saved(raw, o.path, written), resumedFrom }
+}
+
+/** Each attempt goes on where the one before stopped. */
+async function attempts<W extends { raw: RawContainer }>(
+  part: PartFile,
+  o: SaveFileOptions,
+  work: () => Promise<W>,
+): Promise<W & { resumedFrom: number }> {
+  const { signal, onRetry } = o
+  const whole = await retrying(
+    async () => {
+      await part.look()
+      return await work()
+    },
+    { retries: o.retries ?? 0, received: () => part.received > 0, signal, onRetry },
+  )
+  // What did not come now was there before; an attempt that had to begin anew makes that nothing.
+  return { ...whole, resumedFrom: Math.max(0, whole.raw.bytes - part.received) }
 }
 
 /** Writes a volume to a stream, each frame as soon as it is verified; an error means that the end is missing. */
@@ -72,9 +123,12 @@ export async function writeVolume(
   if (opensSlices(name, o))
     return await withSlices(session, name, o, (volume) => writeOpened(volume, out, sliceOf(volume, o)))
   if (o.level === 'raw') {
-    const digest = streamSink(out)
-    const raw = await fetchContainer(session, name, o, digest.sink)
-    return saved(raw, '-', digest.written())
+    const raw = await getRaw(session, name, o)
+    const read = o.timing?.start('read')
+    const { sink, written } = streamSink(out)
+    for await (const chunk of announced(raw, o)) await sink(chunk)
+    read?.()
+    return saved(raw, '-', written())
   }
   const { raw, plaintext } = await requestContainer(session, name, o)
   return saved(raw, '-', await writeStream(out, convert(o.format, plaintext)))

@@ -14,9 +14,17 @@ export interface Written {
 
 const READ_BYTES = 1 << 20
 
-/** Writes a file that appears whole or not at all: random name beside it, fsync, rename, fsync of the folder. */
-export async function writeWhole(path: string, content: AsyncIterable<Buffer>): Promise<Written> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+/**
+ * Writes a file that appears whole or not at all: another name beside it, fsync, rename, fsync of the folder.
+ *
+ * @param temporary that other name, where the caller alone uses it; what is there goes. A random one unless told
+ */
+export async function writeWhole(
+  path: string,
+  content: AsyncIterable<Buffer>,
+  temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`),
+): Promise<Written> {
+  await unlink(temporary).catch(() => {})
   const file = await open(temporary, 'wx', 0o600)
   try {
     const written = await copy(content, (chunk) => file.appendFile(chunk))

@@ -1,0 +1,158 @@
+import { Intake } from '../crypto/container/intake.ts'
+import { frameSpan } from '../crypto/container/profile.ts'
+import {
+  openContainer,
+  parseContainerHeader,
+  type ContainerHeader,
+  type ContainerOpener,
+} from '../crypto/container/reader.ts'
+import { MdmError } from '../errors.ts'
+import type { GatheredKey } from '../grid/key-servers.ts'
+import { free } from '../memory.ts'
+import type { VolumeName } from '../names.ts'
+import { arriving, notAnnounced, requestKeyed, requireAnnounced, type TransferOptions } from './container.ts'
+import { fetchFileKey } from './file-key.ts'
+import type { FrameCheck, Kept, PartFile } from './part-file.ts'
+import { getRaw, type RawContainer } from './raw.ts'
+import type { Session } from './session.ts'
+
+/** A frame record starts with its index and an initialisation vector of 12 bytes, which ends in the index again. */
+const RECORD_HEAD_BYTES = 16
+
+/**
+ * Completes a `.part` without a key: what is there is kept by whole frames in their order, the rest is fetched.
+ *
+ * @throws MDM_CONTAINER when the result is not the whole container the site announced; what getRaw throws
+ */
+export async function fetchWhole(
+  session: Session,
+  name: VolumeName,
+  part: PartFile,
+  o: TransferOptions,
+): Promise<{ raw: RawContainer }> {
+  part.confirm(name)
+  const kept = await part.goodFrames(isRecord, o.signal)
+  const range = kept === undefined ? {} : { range: { start: kept.bytes }, ifRange: kept.header.etag }
+  const raw = await getRaw(session, name, { signal: o.signal, timing: o.timing, ...range })
+  const read = o.timing?.start('read')
+  try {
+    await complete(part, raw, kept, o, async () => isRecord)
+    return { raw }
+  } finally {
+    read?.()
+  }
+}
+
+/**
+ * Completes a `.part` and verifies every frame, those that are there as well as those that come.
+ *
+ * @throws what getRaw throws; MDM_DENIED | MDM_BELOW_THRESHOLD | MDM_COMMITMENT | MDM_CONTAINER
+ */
+export async function fetchVerified(
+  session: Session,
+  name: VolumeName,
+  part: PartFile,
+  o: TransferOptions,
+): Promise<{ raw: RawContainer; key: GatheredKey }> {
+  part.confirm(name)
+  const held = await keptWithKey(session, part, o)
+  const from = held === undefined ? undefined : { start: held.bytes, etag: held.header.etag, key: held.key }
+  const reply = await requestKeyed(session, name, o, from)
+  let opener: ContainerOpener | undefined
+  try {
+    await complete(part, reply.raw, held, o, async (header) => {
+      const { fileKey, expected } = await reply.keyFor(header)
+      opener = openContainer(header, fileKey, expected)
+      return checkedBy(opener)
+    })
+    return { raw: reply.raw, key: reply.key() }
+  } finally {
+    opener?.wipe()
+    reply.end()
+  }
+}
+
+/** What of the `.part` its key proves. Nothing when the key servers know no such key: the site may have a later one. */
+async function keptWithKey(
+  session: Session,
+  part: PartFile,
+  o: TransferOptions,
+): Promise<(Kept & { key: GatheredKey }) | undefined> {
+  if (part.found === undefined) return undefined
+  const { guid, kid } = part.found.context
+  const key = await fetchFileKey(session, guid, kid, o).catch((error: unknown) => {
+    if (error instanceof MdmError && error.code === 'MDM_NOT_FOUND') return undefined
+    throw error
+  })
+  if (key === undefined) return undefined
+  let opener: ContainerOpener
+  try {
+    opener = openContainer(part.found, key.fileKey, { guid, version: key.manifest.version, kid })
+  } catch {
+    return undefined
+  }
+  try {
+    const kept = await part.goodFrames(checkedBy(opener), o.signal)
+    return kept === undefined ? undefined : { ...kept, key }
+  } finally {
+    opener.wipe()
+  }
+}
+
+/** Writes what arrives behind what is kept, or in its place when the site has encrypted the volume anew. */
+async function complete(
+  part: PartFile,
+  raw: RawContainer,
+  kept: Kept | undefined,
+  o: TransferOptions,
+  checkFor: (header: ContainerHeader) => Promise<FrameCheck>,
+): Promise<void> {
+  const intake = new Intake(arriving(raw, o))
+  try {
+    part.confirm({ guid: raw.guid })
+    const goesOn = kept !== undefined && raw.start === kept.bytes && raw.etag === kept.header.etag
+    if (!goesOn && raw.start !== 0)
+      throw new MdmError('MDM_INTEGRITY', 'the site sent another part of the container than was asked for')
+    const { header, bytes } = goesOn ? { header: kept.header, bytes: undefined } : await takeHeader(intake)
+    requireAnnounced(header, raw)
+    const check = await checkFor(header)
+    await part.cut(goesOn ? kept.bytes : 0)
+    if (bytes !== undefined) await part.append(bytes)
+    for (let index = goesOn ? kept.frames + 1 : 1; index <= header.frames; index++) {
+      const { start, end } = frameSpan(header.headerBytes, header.context.plaintextBytes, index)
+      const record = await intake.take(end - start)
+      if (record.length < end - start) throw notAnnounced()
+      check(index, record)
+      await part.append(record)
+    }
+    if ((await intake.next()) !== undefined) throw notAnnounced()
+  } finally {
+    await intake.close()
+  }
+}
+
+async function takeHeader(intake: Intake): Promise<{ header: ContainerHeader; bytes: Buffer }> {
+  let head: Buffer = Buffer.alloc(0)
+  for (;;) {
+    const chunk = await intake.next()
+    if (chunk === undefined) throw notAnnounced()
+    head = Buffer.concat([head, chunk])
+    const header = parseContainerHeader(head)
+    if (header === undefined) continue
+    intake.unread(head.subarray(header.headerBytes))
+    return { header, bytes: Buffer.from(head.subarray(0, header.headerBytes)) }
+  }
+}
+
+function checkedBy(opener: ContainerOpener): FrameCheck {
+  return (index, record) => free(opener.openFrame(index, record))
+}
+
+/** All that can be said of a frame without its key: its number and what follows from it. */
+function isRecord(index: number, record: Uint8Array): void {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length)
+  const at = bytes.readUInt32BE(0) === index ? 0 : 4
+  const iv = at + RECORD_HEAD_BYTES - 4
+  if (bytes.readUInt32BE(at) !== index || bytes.readUInt32BE(iv) !== index)
+    throw new MdmError('MDM_CONTAINER', `frame ${index} is not where it belongs`)
+}
