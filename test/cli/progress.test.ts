@@ -57,3 +57,17 @@ t.test('a file or a pipe gets no progress', async (t) => {
   progress.end()
   t.strictSame(s.written, [])
 })
+
+t.test('another attempt is named, and its rate counts only what comes from then on', async (t) => {
+  let now = 0
+  const s = screen(true)
+  const progress = new Progress('x', s, () => now)
+  progress.bytes(6 << 20, 8 << 20)
+  now = 60_000
+  progress.end()
+  progress.attempt(2, 5)
+  progress.bytes(6 << 20, 8 << 20)
+  now = 62_000
+  progress.bytes(7 << 20, 8 << 20)
+  t.match(s.written.at(-1), /512 KiB\/s eta 2\.0 s attempt 2 of 5/)
+})

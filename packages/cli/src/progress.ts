@@ -18,6 +18,7 @@ export class Progress {
   readonly #begun: number
   #drawn = 0
   #first: { done: number; at: number } | undefined
+  #attempt = ''
 
   constructor(label: string, screen: Screen = process.stderr, clock: () => number = () => performance.now()) {
     this.#label = label
@@ -33,8 +34,14 @@ export class Progress {
     const rate = seconds > 0 ? (done - this.#first.done) / seconds : 0
     const left = rate > 0 ? ` eta ${readableSeconds((total - done) / rate)}` : ''
     this.#draw(
-      `${percent(done, total)} ${readableBytes(done)} of ${readableBytes(total)} ${readableBytes(rate)}/s${left}`,
+      `${percent(done, total)} ${readableBytes(done)} of ${readableBytes(total)} ${readableBytes(rate)}/s${left}${this.#attempt}`,
     )
+  }
+
+  /** Another attempt begins: it is named in the line, and its rate counts only what comes from now on. */
+  attempt(number: number, of: number): void {
+    this.#attempt = ` attempt ${number} of ${of}`
+    this.#first = undefined
   }
 
   /** Things done of all, such as volumes. */

@@ -1,14 +1,15 @@
 import { mkdir } from 'node:fs/promises'
 import type { SavedFile } from '@mdm/core/access/save'
 import type { Session } from '@mdm/core/access/session'
-import { MdmError } from '@mdm/core/errors'
+import type { Retry } from '@mdm/core/access/retry'
+import { ERRORS, MdmError } from '@mdm/core/errors'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
 import { FaultNotes } from '../fault-notes.ts'
 import { format, output, slices } from '../flags.ts'
 import type { NamedVolume } from '../name-input.ts'
-import { readableBytes } from '../output.ts'
+import { readableBytes, readableSeconds } from '../output.ts'
 import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { Progress } from '../progress.ts'
 import { formatTimings, timingReport, type TimingReport } from '../timing-table.ts'
@@ -19,6 +20,7 @@ type FileReport = SavedFile & { readonly timings: TimingReport }
 interface GetFlags {
   readonly slices?: readonly [number, number] | undefined
   readonly timings: boolean
+  readonly retries: number
 }
 
 /** Levels 1 and 2 of the paper's client (4.3). */
@@ -26,7 +28,7 @@ export default class Get extends BaseCommand {
   static override summary = 'fetch volumes: decrypted in memory, or as the encrypted container'
   static override description = [
     'Names are GUIDs, GUID@VERSION, LFNs, SURLs, or instance:GUID for one slice, as arguments or on stdin. A file appears under its name only when every',
-    'frame of the container has verified. With several volumes, those that fail are listed and the rest is fetched (exit',
+    'frame of the container has verified. What is interrupted leaves FILE.part, and the same command goes on from there. With several volumes, those that fail are listed and the rest is fetched (exit',
     'code 10).',
   ].join(' ')
   static override examples = [
@@ -53,6 +55,14 @@ export default class Get extends BaseCommand {
     })(),
     format: format(),
     slices: slices(),
+    retries: Flags.integer({
+      min: 0,
+      max: 20,
+      default: 4,
+      helpValue: 'N',
+      description:
+        'attempts after the first when the site is away or the transfer breaks; each goes on where the last one stopped',
+    }),
     timings: Flags.boolean({ description: 'print where the time went (the rows of Figure 4 of the paper)' }),
   }
 
@@ -94,6 +104,13 @@ export default class Get extends BaseCommand {
       progress.end()
       this.talk(line)
     })
+    const onRetry = ({ code, attempt, attempts, waitMs }: Retry) => {
+      progress.end()
+      progress.attempt(attempt, attempts)
+      this.talk(
+        `note: ${code}: ${ERRORS[code].what}; attempt ${attempt} of ${attempts} in ${readableSeconds(waitMs / 1000)}`,
+      )
+    }
     const o = {
       level: plan.level,
       format: plan.format,
@@ -109,6 +126,8 @@ export default class Get extends BaseCommand {
           ? await writeVolume(session, name, process.stdout, o)
           : await saveVolume(session, name, {
               ...o,
+              retries: flags.retries,
+              onRetry,
               path: pathOf(plan, await this.stem(session, name, plan)),
             })
       progress.end()
