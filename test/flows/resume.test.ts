@@ -1,0 +1,300 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { cp, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { frameSpan } from '@mdm/core/crypto/container/profile'
+import { parseContainerHeader } from '@mdm/core/crypto/container/reader'
+import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
+import { startGrid, type Grid } from '../fixtures/grid.ts'
+import { meterSite } from '../fixtures/metered-proxy.ts'
+import { emptySpool, restartSite, startSite } from '../fixtures/site-process.ts'
+
+const CLI = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
+/** Number of gets that are killed: a dozen, or as many as MDM_LONG says, then of a volume of 100 MB. */
+const KILLED = Number(process.env['MDM_LONG'] ?? 12)
+const SLICES = process.env['MDM_LONG'] === undefined ? 256 : 800
+const INVENTED = '00000000-0000-4000-8000-000000000000'
+
+/** The same numbers for the same seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let x = Math.imul(state ^ (state >>> 15), 1 | state)
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const sha256 = async (file: string) =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+
+const present = (file: string) =>
+  stat(file).then(
+    () => true,
+    () => false,
+  )
+
+/** Everything whose name begins like that of an output, hidden or not. */
+const besides = async (file: string) =>
+  (await readdir(dirname(file))).filter((name) => name.replace(/^\./, '').startsWith(basename(file))).sort()
+
+t.test('a get that ends early goes on where it stopped', { timeout: 1_500_000 }, async (t) => {
+  const source = await mkdtemp(join(tmpdir(), 'mdm-resume-'))
+  t.teardown(() => rm(source, { recursive: true, force: true }))
+  await writeSeries(join(source, 'ct'), {
+    ...{ modality: 'CT', columns: 256, rows: 256, slices: SLICES, spacing: [1, 1, 1], bitsStored: 12 },
+    voxel: (i, j, k) => (i * 7 + j * 13 + k * 31 + ((i * j) >> 3)) & 0xfff,
+  })
+  const grid = await startGrid(t, { source })
+  const { guid } = (await grid.ok('admin', ['register', '--json'])).json.registered[0]
+  await grid.ok('admin', ['acl', 'grant', guid, '--to', grid.users.scientist.dn, '--preset', 'process'])
+  const wire = await meterSite(t, grid)
+  const at = (name: string) => join(grid.scratch, name)
+
+  // The first get makes the site seal the container, and says what is right.
+  await grid.ok('scientist', ['get', guid, '-o', at('whole.mdm')])
+  await grid.ok('scientist', ['get', guid, '-o', at('whole.nrrd')])
+  const right = await sha256(at('whole.nrrd'))
+  const size = (await stat(at('whole.mdm'))).size
+  const header = parseContainerHeader(await readFile(at('whole.mdm')))!
+  const frameEnd = (index: number) => frameSpan(header.headerBytes, header.context.plaintextBytes, index).end
+
+  /** A get that is stopped by a signal when so many bytes have come. */
+  async function stopped(file: string, bytes: number, signal: NodeJS.Signals = 'SIGKILL', delayMs = 0) {
+    const running = begin(grid, ['get', guid, '-o', file, '--json'])
+    wire.after(bytes, () => void sleep(delayMs).then(() => running.child.kill(signal)))
+    return await running.ended
+  }
+
+  await t.test(
+    `killed ${KILLED} times: never half a file, right in the end, little fetched twice`,
+    async (t) => {
+      let most = 0
+      for (let seed = 1; seed <= KILLED; seed++) {
+        const random = randomOf(seed)
+        const file = at(`killed-${seed}.nrrd`)
+        const before = wire.bytes
+        let whole = false
+        for (let kills = 1 + Math.floor(random() * 3); kills > 0 && !whole; kills--) {
+          const bytes = Math.floor(random() * size)
+          await stopped(file, bytes, 'SIGKILL', random() < 0.3 ? random() * 150 : 0)
+          whole = await present(file)
+          if (whole && (await sha256(file)) !== right) t.fail(`seed ${seed}: a file that is not whole`)
+        }
+        const run = await grid.mdm('scientist', ['get', guid, '-o', file, '--json'])
+        if (run.code !== 0) t.fail(`seed ${seed}: ${run.stdout}${run.stderr}`)
+        if (!whole) most = Math.max(most, (wire.bytes - before) / size)
+        if ((await sha256(file)) !== right) t.fail(`seed ${seed}: another content`)
+        t.strictSame(await besides(file), [basename(file)], `seed ${seed}: nothing is left beside it`)
+        await rm(file)
+      }
+      t.ok(most > 0.9 && most < 1.2, `at the most ${most.toFixed(3)} times the size was fetched`)
+    },
+  )
+
+  await t.test(
+    'an interrupted get keeps its .part to its user alone, and says how much it kept',
+    async (t) => {
+      const file = at('interrupted.nrrd')
+      const first = await stopped(file, size / 2, 'SIGINT')
+      t.equal(first.code, 130)
+      t.strictSame(await besides(file), ['interrupted.nrrd.part'])
+      const { mode, size: kept } = await stat(`${file}.part`)
+      t.equal(mode & 0o777, 0o600)
+      const before = wire.bytes
+      const run = await grid.ok('scientist', ['get', guid, '-o', file])
+      t.match(run.stderr, /resumed from [0-9.]+ MiB/)
+      t.ok(wire.bytes - before < size - kept + 300_000, 'only the rest was fetched')
+      t.equal(await sha256(file), right)
+    },
+  )
+
+  await t.test('a raw container goes on too, and either level goes on from the other', async (t) => {
+    const raw = at('raw.mdm')
+    await stopped(raw, size / 3)
+    const run = await grid.ok('scientist', ['get', guid, '-o', raw, '--json'])
+    t.ok(run.json.files[0].resumedFrom > size / 5, `resumed from ${run.json.files[0].resumedFrom}`)
+    t.equal(await sha256(raw), await sha256(at('whole.mdm')))
+    t.strictSame(await besides(raw), ['raw.mdm'])
+    const file = at('from-raw.nrrd')
+    await cp(at('whole.mdm'), `${file}.part`)
+    const opened = await grid.ok('scientist', ['get', guid, '-o', file, '--json'])
+    t.equal(opened.json.files[0].resumedFrom, frameEnd(header.frames - 1), 'all but the final frame')
+    t.equal(await sha256(file), right)
+  })
+
+  await t.test('a .part is cut at its first bad byte', async (t) => {
+    for (const [name, offset, kept] of [
+      ['frame', frameEnd(20) + 1000, frameEnd(20)],
+      ['header', header.headerBytes - 3, 0],
+    ] as const) {
+      const file = at(`${name}.nrrd`)
+      await cp(at('whole.mdm'), `${file}.part`)
+      await flip(`${file}.part`, offset)
+      const run = await grid.ok('scientist', ['get', guid, '-o', file, '--json'])
+      t.equal(run.json.files[0].resumedFrom, kept, name)
+      t.equal(await sha256(file), right)
+    }
+    const raw = at('order.mdm')
+    await cp(at('whole.mdm'), `${raw}.part`)
+    await flip(`${raw}.part`, frameEnd(30) + 3)
+    const run = await grid.ok('scientist', ['get', guid, '-o', raw, '--json'])
+    t.equal(run.json.files[0].resumedFrom, frameEnd(30), 'without a key: at a frame that is out of order')
+    t.equal(await sha256(raw), await sha256(at('whole.mdm')))
+  })
+
+  await t.test('what is not of this volume is refused with exit code 11 and stays as it is', async (t) => {
+    const file = at('foreign.nrrd')
+    await writeFile(`${file}.part`, 'my own notes')
+    const run = await grid.mdm('scientist', ['get', guid, '-o', file, '--json'])
+    t.equal(run.code, 11)
+    t.equal(run.json.error.code, 'MDM_CONFLICT')
+    t.equal(await readFile(`${file}.part`, 'utf8'), 'my own notes')
+    await cp(at('whole.mdm'), `${file}.part`, { force: true })
+    for (const name of [INVENTED, `${guid}@2`]) {
+      t.equal((await grid.mdm('scientist', ['get', name, '-o', file, '--json'])).code, 11, name)
+      t.equal((await stat(`${file}.part`)).size, size, 'it is not touched')
+    }
+    const linked = at('linked.nrrd')
+    await symlink(at('whole.nrrd'), `${linked}.part`)
+    t.equal((await grid.mdm('scientist', ['get', guid, '-o', linked, '--json'])).code, 11, 'a link')
+    t.equal(await sha256(at('whole.nrrd')), right)
+    t.strictSame(
+      (await readdir(grid.scratch)).filter((name) => name.endsWith('.lock')),
+      [],
+    )
+  })
+
+  await t.test('a get that is refused leaves nothing', async (t) => {
+    const file = at('refused.nrrd')
+    t.equal((await grid.mdm('stranger', ['get', guid, '-o', file, '--json'])).code, 3)
+    t.strictSame(await besides(file), [])
+    await cp(at('whole.mdm'), `${file}.part`)
+    t.equal((await grid.mdm('stranger', ['get', guid, '-o', file, '--json'])).code, 3)
+    t.strictSame(await besides(file), [], 'nor what was there')
+  })
+
+  await t.test('two gets to one name: the second ends with 11, the first is not disturbed', async (t) => {
+    const file = at('both.nrrd')
+    const first = begin(grid, ['get', guid, '-o', file, '--json'])
+    const held = new Promise<() => void>((resolve) => wire.after(size / 4, () => resolve(wire.hold())))
+    const release = await held
+    const second = await grid.mdm('scientist', ['get', guid, '-o', file, '--json'])
+    t.equal(second.code, 11)
+    t.equal(second.json.error.code, 'MDM_CONFLICT')
+    release()
+    t.equal((await first.ended).code, 0)
+    t.equal(await sha256(file), right)
+    t.strictSame(await besides(file), ['both.nrrd'])
+  })
+
+  await t.test('slices and stdout neither use a .part nor touch one', async (t) => {
+    const file = at('slices.nrrd')
+    await cp(at('whole.mdm'), `${file}.part`)
+    await grid.ok('scientist', ['get', guid, '--slices', '3-5', '-o', file])
+    await grid.ok('scientist', ['get', guid, '--slices', '3-5', '-o', at('other.nrrd')])
+    t.equal(await sha256(file), await sha256(at('other.nrrd')))
+    t.equal((await stat(`${file}.part`)).size, size)
+    const piped = begin(grid, ['get', guid, '-o', '-'], 'hash')
+    t.equal((await piped.ended).code, 0)
+    t.equal(await piped.digest, right)
+  })
+
+  await t.test('a cut connection is tried again, which is said, and goes on', async (t) => {
+    const file = at('cut.nrrd')
+    const before = wire.bytes
+    wire.after(size / 2, () => wire.cut())
+    const run = await grid.ok('scientist', ['get', guid, '-o', file, '--json'])
+    t.match(run.stderr, /note: MDM_UNREACHABLE: .*; attempt 2 of 5 in \d/)
+    t.equal(run.json.files[0].resumedFrom, 0, 'nothing was there before this get')
+    t.ok((wire.bytes - before) / size < 1.2)
+    t.equal(await sha256(file), right)
+    const once = at('once.nrrd')
+    wire.after(size / 2, () => wire.cut())
+    t.equal((await grid.mdm('scientist', ['get', guid, '-o', once, '--json', '--retries', '0'])).code, 5)
+    t.strictSame(await besides(once), ['once.nrrd.part'])
+  })
+
+  await t.test(
+    'a site that is killed and started again: the same get ends right, and so does a rerun',
+    async (t) => {
+      const file = at('site.nrrd')
+      const killed = new Promise<void>((resolve) =>
+        wire.after(size / 2, () => {
+          process.kill(grid.site.pid, 'SIGKILL')
+          resolve()
+        }),
+      )
+      const running = begin(grid, ['get', guid, '-o', file, '--json'])
+      await killed
+      await startSite(grid)
+      const { code, stdout, stderr } = await running.ended
+      t.equal(code, 0, stdout)
+      t.match(stderr, /attempt 2 of 5/)
+      t.equal(await sha256(file), right)
+
+      const again = at('again.nrrd')
+      wire.after(size / 2, () => process.kill(grid.site.pid, 'SIGKILL'))
+      t.equal((await grid.mdm('scientist', ['get', guid, '-o', again, '--json', '--retries', '0'])).code, 5)
+      const started = performance.now()
+      const abortable = begin(grid, ['get', guid, '-o', again, '--json'])
+      await sleep(2_500)
+      abortable.child.kill('SIGINT')
+      t.equal((await abortable.ended).code, 130, 'waiting for the next attempt ends at once')
+      t.ok(performance.now() - started < 5_000)
+      await startSite(grid)
+      const run = await grid.ok('scientist', ['get', guid, '-o', again, '--json'])
+      t.ok(run.json.files[0].resumedFrom > size / 3, `resumed from ${run.json.files[0].resumedFrom}`)
+      t.equal(await sha256(again), right)
+    },
+  )
+
+  await t.test('another message id begins anew', async (t) => {
+    const file = at('anew.nrrd')
+    await stopped(file, size / 2)
+    t.ok((await stat(`${file}.part`)).size > size / 3)
+    await restartSite(grid, emptySpool)
+    const run = await grid.ok('scientist', ['get', guid, '-o', file, '--json'])
+    t.equal(run.json.files[0].resumedFrom, 0)
+    t.equal(await sha256(file), right)
+  })
+})
+
+/** Starts `mdm` as the scientist; its stdout is text, or only its digest. */
+function begin(grid: Grid, args: string[], stdout: 'text' | 'hash' = 'text') {
+  const env = { ...process.env, NO_COLOR: '1', MDM_CONFIG: grid.users.scientist.config }
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const hash = createHash('sha256')
+  const out =
+    stdout === 'text'
+      ? text(child.stdout)
+      : once(
+          child.stdout.on('data', (d) => hash.update(d)),
+          'end',
+        )
+  const ended = Promise.all([out, text(child.stderr), once(child, 'close')]).then(([said, stderr]) => ({
+    code: child.exitCode ?? -1,
+    stdout: String(said),
+    stderr,
+  }))
+  return { child, ended, digest: ended.then(() => hash.digest('hex')) }
+}
+
+async function flip(file: string, offset: number): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    const byte = Buffer.alloc(1)
+    await handle.read(byte, 0, 1, offset)
+    await handle.write(Buffer.from([byte[0]! ^ 1]), 0, 1, offset)
+  } finally {
+    await handle.close()
+  }
+}
