@@ -5,6 +5,7 @@ import { decryptContainer, parseContainerHeader } from '@mdm/core/crypto/contain
 import { MdmError } from '@mdm/core/errors'
 import { newGuid } from '@mdm/core/names'
 import { randomKey, sampleContext, seal } from '../core/crypto/container-samples.ts'
+import { generator, type Random } from '../fixtures/random.ts'
 
 /** A sealed container, cut into header and frame records. */
 interface Sample {
@@ -27,8 +28,6 @@ export interface Tally {
   refused: number
   readonly kinds: Record<string, number>
 }
-
-type Random = (below: number) => number
 
 /** What can be done to a container, with its share of a hundred. `others` are under the same key and of the same shape. */
 const KINDS: Record<
@@ -185,17 +184,6 @@ function choose(percent: number): string {
     left -= kind.percent
   }
   throw new Error('the shares do not sum to a hundred')
-}
-
-/** mulberry32: small, and the same everywhere for one seed. */
-function generator(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), 1 | state)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
 }
 
 if (import.meta.main) {

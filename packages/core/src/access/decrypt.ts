@@ -67,6 +67,10 @@ export async function decryptFile(session: Session, file: string, o: OpenOptions
   const handle = await open(file, 'r').catch((cause: unknown) => {
     throw new MdmError('MDM_USAGE', 'the container cannot be opened', { cause })
   })
+  if (!(await handle.stat()).isFile()) {
+    await handle.close()
+    throw new MdmError('MDM_USAGE', 'a container is a file, which this is not')
+  }
   return await openCiphertext(session, fileCiphertext(handle), undefined, o)
 }
 
