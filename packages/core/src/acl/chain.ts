@@ -5,7 +5,7 @@ import type { SiteId } from '../names.ts'
 import type { AclObject, Scope } from '../wire/common.ts'
 import { applyChange, isSiteObject } from './apply-change.ts'
 import { StatementBody, type AclEntry } from './change.ts'
-import { verifySigner, type Judge } from './signer.ts'
+import { isAdministratorKey, verifySigner, type Judge } from './signer.ts'
 
 /** How far a statement's time may lie from the clock of the server that takes it. */
 export const FRESH_MS = 5 * 60_000
@@ -68,17 +68,42 @@ export async function appendStatement(
 }
 
 /**
+ * Takes statements that were missed, and the new one that follows them. Their age does not matter, since the new one names them
+ * by its prev hash; but only one who counts already vouches so for what former administrators signed. Who is appointed by
+ * what he brings does not: a former administrator could appoint himself again.
+ *
+ * @throws what verifyChain and appendStatement throw
+ */
+export async function appendWithMissed(
+  chain: Chain,
+  missed: readonly string[],
+  jws: string,
+  o: { roster: TrustedRoster; now: Date },
+): Promise<Chain> {
+  const { roster } = o
+  const { site, scope, object } = chain
+  // The signature under this name is verified below.
+  const live = !isAdministratorKey(chain, peekJws(jws).kid, roster)
+  const whole = await verifyChain(missed, { roster, site, scope, object, from: chain, live })
+  const longer = await appendStatement(whole, jws, o)
+  // One that the list held before vouches for nothing that comes after it.
+  if (missed.length > 0 && longer.seq === whole.seq)
+    throw new MdmError('MDM_STATEMENT_STALE', 'no new statement follows the ones that were missed')
+  return longer
+}
+
+/**
  * Replays a chain from its first statement, without asking how old they are; what former keys of the roster signed counts.
  *
- * @param o `from` is a chain that was verified before: the statements go on from its end
+ * @param o `from` is a chain that was verified before: the statements go on from its end; `live` counts keys of today only
  * @throws MDM_STATEMENT as appendStatement
  * @throws MDM_STATEMENT_FORKED when the statements are not one unbroken chain
  */
 export async function verifyChain(
   statements: readonly string[],
-  o: { roster: TrustedRoster; site: SiteId; scope: Scope; object: AclObject; from?: Chain },
+  o: { roster: TrustedRoster; site: SiteId; scope: Scope; object: AclObject; from?: Chain; live?: boolean },
 ): Promise<Chain> {
-  const judge: Judge = { roster: o.roster, live: false }
+  const judge: Judge = { roster: o.roster, live: o.live ?? false }
   let chain = o.from ?? emptyChain(o.site, o.scope, o.object)
   for (const jws of statements) {
     const body = bodyOf(jws)

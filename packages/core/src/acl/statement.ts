@@ -10,7 +10,7 @@ import { StatementBody, type AclEntry, type Change } from './change.ts'
 import { STATEMENT_TYP } from './signer.ts'
 
 export { AclEntry, Change, Right, rightsOf, StatementBody } from './change.ts'
-export { appendStatement, emptyChain, verifyChain, type Chain } from './chain.ts'
+export { appendStatement, appendWithMissed, emptyChain, verifyChain, type Chain } from './chain.ts'
 
 /**
  * Signs the first statement about a volume: the entries the site's policy gives (paper 5.2, use case 1).

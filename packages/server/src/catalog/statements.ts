@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
-import { appendStatement, verifyChain, type Chain } from '@mdm/core/acl/statement'
+import { appendWithMissed, type Chain } from '@mdm/core/acl/statement'
 import { jwsDigest, peekJws } from '@mdm/core/crypto/jws'
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
@@ -73,7 +73,7 @@ export function openStatements(o: StatementsOptions): Statements {
     const refusal = await requireAdministrator(caller, name).catch((error: unknown) => error)
     if (refusal !== undefined && !isLateAppointment(refusal, posted)) throw refusal
     const before = await held(name)
-    const after = await advance(before, posted, name, o).catch((error: unknown) => {
+    const after = await advance(before, posted, o).catch((error: unknown) => {
       throw refusal ?? error
     })
     // A server that missed the appointment of the one who brings it learns of both at once.
@@ -138,12 +138,9 @@ async function store(
   if (scope === 'site') o.groups.forget()
 }
 
-async function advance(before: Chain, posted: Posted, name: ListName, o: StatementsOptions): Promise<Chain> {
-  const roster = o.roster()
+async function advance(before: Chain, posted: Posted, o: StatementsOptions): Promise<Chain> {
   const missed = (posted.earlier ?? []).filter((jws) => isNew(before, jws))
-  // Their age does not matter: the fresh statement after them names them by its prev hash.
-  const chain = missed.length === 0 ? before : await verifyChain(missed, { roster, ...name, from: before })
-  return await appendStatement(chain, posted.statement, { roster, now: o.now() })
+  return await appendWithMissed(before, missed, posted.statement, { roster: o.roster(), now: o.now() })
 }
 
 /** @throws MDM_STATEMENT_FORKED when another statement holds the place already */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
-import { appendStatement, verifyChain, type Chain } from '@mdm/core/acl/statement'
+import { appendStatement, appendWithMissed, type Chain } from '@mdm/core/acl/statement'
 import { peekJws } from '@mdm/core/crypto/jws'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { MdmError } from '@mdm/core/errors'
@@ -54,7 +54,7 @@ export async function acceptStatement(
   return await inTransaction(server.db, async (trx) => {
     const before = await wholeChain(trx, name)
     const known = isAdministrator(before, caller, roster)
-    const after = await advance(before, c.body, name, roster, server.now()).catch((error: unknown) => {
+    const after = await advance(before, c.body, roster, server.now()).catch((error: unknown) => {
       throw known ? error : new MdmError('MDM_NOT_FOUND')
     })
     if (!known && !isAdministrator(after, caller, roster)) throw new MdmError('MDM_NOT_FOUND')
@@ -91,22 +91,14 @@ async function isKeptHere(server: KeyServer, { site, scope, object }: ChainName)
   return object === 'key' && (await ownerOf(server.db, scope)) === site
 }
 
-async function advance(
-  before: Chain,
-  posted: Posted,
-  name: ChainName,
-  roster: TrustedRoster,
-  now: Date,
-): Promise<Chain> {
+async function advance(before: Chain, posted: Posted, roster: TrustedRoster, now: Date): Promise<Chain> {
   const missed: string[] = []
   for (const jws of posted.earlier ?? []) {
     if (seqOf(jws) > before.seq) missed.push(jws)
     // One that is held changes nothing; another one in its place is a fork.
     else await appendStatement(before, jws, { roster, now })
   }
-  // Their age does not matter: the fresh statement after them names them by its prev hash.
-  const chain = missed.length === 0 ? before : await verifyChain(missed, { roster, ...name, from: before })
-  return await appendStatement(chain, posted.statement, { roster, now })
+  return await appendWithMissed(before, missed, posted.statement, { roster, now })
 }
 
 function seqOf(jws: string): number {
