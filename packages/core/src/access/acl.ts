@@ -1,13 +1,6 @@
 import { presetEntries, type Preset } from '../acl/presets.ts'
 import type { Principal } from '../acl/principal.ts'
-import {
-  emptyChain,
-  signStatement,
-  verifyChain,
-  type AclEntry,
-  type Chain,
-  type Change,
-} from '../acl/statement.ts'
+import { signStatement, verifyChain, type AclEntry, type Chain, type Change } from '../acl/statement.ts'
 import { MdmError } from '../errors.ts'
 import type { Peer } from '../grid/http.ts'
 import type { Guid } from '../names.ts'
@@ -157,11 +150,14 @@ async function heads(
       )
     }
   }
-  const site = session.roster.body.site
-  const chain =
-    longest.statements.length === 0
-      ? emptyChain(site, scope, object)
-      : await verifyChain(longest.statements, { roster: session.roster, site, scope, object })
+  const lengths = holders.map(({ statements }) => statements.length).toSorted((a, b) => b - a)
+  const most = lengths[Math.floor(lengths.length / 2)]!
+  const { roster } = session
+  const of = { roster, site: roster.body.site, scope, object }
+  // What more than half hold is history, in which former administrators count. What fewer say must be signed by one of today: a
+  // single server could else have us sign on top of what somebody who left made up with it.
+  const history = await verifyChain(longest.statements.slice(0, most), of)
+  const chain = await verifyChain(longest.statements.slice(most), { ...of, from: history, live: true })
   return { chain, holders }
 }
 
