@@ -110,6 +110,8 @@ async function change(session: Session, scope: Scope, planned: readonly PlannedC
   return { guid: scope as Guid, changed }
 }
 
+const THE_SITE = 'the site'
+
 interface Holder {
   readonly name: string
   readonly peer: Peer
@@ -124,23 +126,23 @@ async function heads(
 ): Promise<{ chain: Chain; holders: Holder[] }> {
   const shared = object === 'key' || scope === 'site'
   const peers = [
-    { name: 'the site', peer: session.site },
+    { name: THE_SITE, peer: session.site },
     ...(shared
       ? session.keyServers.map(({ id, peer }) => ({ name: `key server ${id.slice(0, 12)}`, peer }))
       : []),
   ]
-  const holders = await Promise.all(
-    peers.map(async ({ name, peer }) => {
-      try {
-        return { name, peer, statements: await readChain(session, peer, scope, object) }
-      } catch (error) {
-        if (!(error instanceof MdmError) || error.code !== 'MDM_UNREACHABLE') throw error
-        throw new MdmError('MDM_UNREACHABLE', `${name} does not answer, so nothing was signed`, {
-          cause: error,
-        })
-      }
-    }),
+  const answers = await Promise.allSettled(
+    peers.map(async ({ name, peer }) => ({
+      name,
+      peer,
+      statements: await readChain(session, peer, scope, object),
+    })),
   )
+  // In the order asked, so the site's refusal is the one reported: a key server says "not found" to whoever may not read.
+  const holders = answers.map((answer, i) => {
+    if (answer.status === 'fulfilled') return answer.value
+    throw unsigned(answer.reason, peers[i]!.name)
+  })
   const longest = holders.reduce((a, b) => (b.statements.length > a.statements.length ? b : a))
   for (const { name, statements } of holders) {
     if (statements.some((s, i) => s !== longest.statements[i])) {
@@ -159,6 +161,21 @@ async function heads(
   const history = await verifyChain(longest.statements.slice(0, most), of)
   const chain = await verifyChain(longest.statements.slice(most), { ...of, from: history, live: true })
   return { chain, holders }
+}
+
+function unsigned(error: unknown, name: string): unknown {
+  if (!(error instanceof MdmError)) return error
+  if (error.code === 'MDM_UNREACHABLE')
+    return new MdmError(error.code, `${name} does not answer, so nothing was signed`, { cause: error })
+  if (error.code === 'MDM_NOT_FOUND' && name !== THE_SITE)
+    return new MdmError(
+      'MDM_DENIED',
+      `${name} does not take you for an administrator of it; nothing was signed`,
+      {
+        cause: error,
+      },
+    )
+  return error
 }
 
 async function readChain(
