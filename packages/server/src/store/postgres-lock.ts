@@ -6,6 +6,8 @@ import { storeFault } from './postgres-errors.ts'
 const SPACE = 0x4d_44_4d
 /** How long a start waits for the session of a process that just ended to go, ms. */
 const WAIT_MS = 3_000
+/** Between two tries, ms: at a start, and after the database was away. */
+const START_AGAIN_MS = 25
 const AGAIN_MS = 250
 const HEARTBEAT_MS = 5_000
 
@@ -72,7 +74,7 @@ export async function takeLock(
   while (!(await attempt())) {
     if (performance.now() > end)
       throw new MdmError('MDM_CONFLICT', 'another process uses this store: stop it first')
-    await sleep(AGAIN_MS)
+    await sleep(START_AGAIN_MS)
   }
   // A cut cable sends no end: only asking tells.
   const heartbeat = setInterval(() => {
