@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -13,7 +12,7 @@ import type { Serving } from '../../packages/server/src/http/serve.ts'
 import { startKeyServer } from '../../packages/server/src/keys.ts'
 import { provisionGrid, type ProvisionedGrid } from '../../packages/server/src/provision/grid.ts'
 import { startSite, type SiteOptions } from '../../packages/server/src/site.ts'
-import { psql } from '../fixtures/postgres.ts'
+import { usePostgres } from '../fixtures/postgres.ts'
 
 export type User = 'admin' | 'physician' | 'scientist' | 'backup' | 'stranger'
 
@@ -46,8 +45,7 @@ export async function startSiteGrid(
     threshold: 2,
     source,
   })
-  if (process.env.MDM_TEST_POSTGRES !== undefined)
-    await usePostgres(provisioned, process.env.MDM_TEST_POSTGRES)
+  await usePostgres(provisioned)
   const lines: string[] = []
   const log = openLog({ destination: { write: (line: string) => void lines.push(line) } })
   const keyServers: (Serving | undefined)[] = []
@@ -85,21 +83,6 @@ export async function startSiteGrid(
   for (const i of provisioned.keyServers.keys()) await grid.startKeyServer(i)
   if (o.started !== false) await grid.startSite()
   return grid
-}
-
-/**
- * Gives the site and every key server an empty PostgreSQL database of its own.
- *
- * @param server URL of a database of the server that they are made on
- */
-export async function usePostgres(grid: ProvisionedGrid, server: string): Promise<void> {
-  for (const { config } of [grid.site, ...grid.keyServers]) {
-    const name = `grid_${randomBytes(8).toString('hex')}`
-    psql(server, `create database ${name}`)
-    const fields = JSON.parse(await readFile(config, 'utf8')) as object
-    const store = server.replace(/\/[a-z0-9_]+\?/, `/${name}?`)
-    await writeFile(config, JSON.stringify({ ...fields, store }))
-  }
 }
 
 /** Writes one small series, seeded by its name. */

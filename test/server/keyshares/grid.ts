@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { AclEntry } from '@mdm/core/acl/statement'
@@ -15,6 +15,8 @@ import { putShare } from '@mdm/core/wire/key-server'
 import { openLog } from '../../../packages/server/src/http/log.ts'
 import { startKeyServer, type RunningKeyServer } from '../../../packages/server/src/keys.ts'
 import { provisionGrid, type ProvisionedGrid } from '../../../packages/server/src/provision/grid.ts'
+import { isPostgresUrl } from '../../../packages/server/src/store/postgres.ts'
+import { psqlRows, usePostgres } from '../../fixtures/postgres.ts'
 
 export type Signer = { kid: string; key: KeyObject }
 
@@ -30,6 +32,7 @@ export interface Grid {
 
 export async function makeGrid(dir: string, site = 'demo'): Promise<Grid> {
   const made = await provisionGrid(dir, { site, keyServers: 3, threshold: 2 })
+  await usePostgres(made)
   const load = async (name: string) => {
     const config = await loadConfig({ config: made.users[name]!.config })
     return [name, await loadCredential(config.credential!)] as const
@@ -167,4 +170,21 @@ export function auditOf(grid: Grid, index = 0): Record<string, any>[] {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, any>)
+}
+
+/** Everything that the first key server has stored, as it lies there. */
+export function storedBytes({ made }: Grid): Buffer {
+  const { dir, config } = made.keyServers[0]!
+  const { store } = JSON.parse(readFileSync(config, 'utf8')) as { store: string }
+  if (isPostgresUrl(store)) {
+    const rows = psqlRows(store, 'select * from share')
+    return Buffer.concat(
+      rows.flatMap((row) => [
+        Buffer.from(JSON.stringify(row)),
+        Buffer.from(String(row['sealed']).slice(2), 'hex'),
+      ]),
+    )
+  }
+  const names = readdirSync(dir).filter((name) => name.startsWith(store))
+  return Buffer.concat(names.map((name) => readFileSync(join(dir, name))))
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { signFounding } from '@mdm/core/acl/statement'
@@ -9,7 +9,17 @@ import { newGuid, SiteId, type Guid, type KeyServerId } from '@mdm/core/names'
 import { deleteShares, getShares } from '@mdm/core/wire/key-server'
 import { trustRoster } from '../../../packages/server/src/keys.ts'
 import { provisionSite } from '../../../packages/server/src/provision/site.ts'
-import { auditOf, makeGrid, makeVolume, peerOf, put, reader, startServer, type Signer } from './grid.ts'
+import {
+  auditOf,
+  makeGrid,
+  makeVolume,
+  peerOf,
+  put,
+  reader,
+  startServer,
+  storedBytes,
+  type Signer,
+} from './grid.ts'
 
 const dir = t.testdir()
 const grid = await makeGrid(join(dir, 'demo'))
@@ -222,12 +232,7 @@ t.test('no share lies in the store as it came', async (t) => {
   const volume = await makeVolume(grid)
   await put(service, volume)
   const [id, payload] = [Buffer.from(volume.guid), volume.shares[0]!.subarray(44)]
-  const folder = grid.made.keyServers[0]!.dir
-  const stored = Buffer.concat(
-    readdirSync(folder)
-      .filter((name) => name.startsWith('keys.sqlite'))
-      .map((name) => readFileSync(join(folder, name))),
-  )
+  const stored = storedBytes(grid)
   t.ok(stored.includes(id), 'the row is there')
   t.notOk(stored.includes(payload))
   t.notOk(stored.includes(payload.toString('base64').slice(4, 40)))
