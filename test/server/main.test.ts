@@ -14,7 +14,7 @@ const run = (...args: string[]) => spawnSync(process.execPath, [bin, ...args], {
 t.test('help is printed, a wrong command line exits 2 and says what to do', async (t) => {
   t.match(run('--help'), { status: 0, stdout: /mdm-server keys --config/ })
   t.match(run('--version'), { status: 0, stdout: /^[0-9]+\.[0-9]+\.[0-9]+\n$/ })
-  for (const args of [['nothing'], ['keys', '--wrong'], ['keys', 'trust', 'roster.jws']]) {
+  for (const args of [['nothing'], ['keys', '--wrong'], ['keys', 'trust', 'r.jws'], ['keys', 'trust']]) {
     t.match(run(...args), { status: 2, stdout: '', stderr: /^MDM_USAGE: .+\n.+\n/ }, args.join(' '))
   }
 })
@@ -52,7 +52,14 @@ t.test(
       once(server, 'exit').then(() => ['"the server ended"']),
     ])
     t.strictSame(JSON.parse(String(line)), { listening: url })
-    t.match(run('keys', '--config', config), { status: 2, stderr: /^MDM_CONFIG/ }, 'the port is taken')
+    t.match(run('keys', '--config', config), { status: 11, stderr: /^MDM_CONFLICT/ }, 'the store is in use')
+    const other = { ...JSON.parse(readFileSync(config, 'utf8')), store: 'b.sqlite', audit: 'b.jsonl' }
+    writeFileSync(join(home, 'other.json'), JSON.stringify(other))
+    t.match(
+      run('keys', '--config', join(home, 'other.json')),
+      { status: 2, stderr: /^MDM_CONFIG/ },
+      'the port is taken',
+    )
     server.kill('SIGTERM')
     t.strictSame(await once(server, 'exit'), [0, null])
     t.match(readFileSync(join(home, 'audit.jsonl'), 'utf8').trim().split('\n').at(-1), /"server-stopped"/)

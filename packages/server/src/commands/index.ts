@@ -1,0 +1,8 @@
+import type { Command } from './command.ts'
+import { provisionGrid } from './provision-grid.ts'
+import { runKeys, runSite } from './run-server.ts'
+import { trustRoster } from './trust-roster.ts'
+import { writePhantoms } from './write-phantoms.ts'
+
+/** Every command of `mdm-server`, in the order in which help lists them. */
+export const COMMANDS: readonly Command[] = [runSite, runKeys, trustRoster, provisionGrid, writePhantoms]
