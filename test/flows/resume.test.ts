@@ -1,52 +1,23 @@
-import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { cp, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { frameSpan } from '@mdm/core/crypto/container/profile'
 import { parseContainerHeader } from '@mdm/core/crypto/container/reader'
 import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
-import { startGrid, type Grid } from '../fixtures/grid.ts'
+import { startGrid } from '../fixtures/grid.ts'
 import { meterSite } from '../fixtures/metered-proxy.ts'
+import { generator } from '../fixtures/random.ts'
+import { begin, besides, present, sha256 } from '../fixtures/running-get.ts'
 import { emptySpool, restartSite, startSite } from '../fixtures/site-process.ts'
 
-const CLI = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
 /** Number of gets that are killed: a dozen, or as many as MDM_LONG says, then of a volume of 100 MB. */
 const KILLED = Number(process.env['MDM_LONG'] ?? 12)
 const SLICES = process.env['MDM_LONG'] === undefined ? 256 : 800
 const INVENTED = '00000000-0000-4000-8000-000000000000'
 
-/** The same numbers for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), 1 | state)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-const sha256 = async (file: string) =>
-  createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
-
-const present = (file: string) =>
-  stat(file).then(
-    () => true,
-    () => false,
-  )
-
-/** Everything whose name begins like that of an output, hidden or not. */
-const besides = async (file: string) =>
-  (await readdir(dirname(file))).filter((name) => name.replace(/^\./, '').startsWith(basename(file))).sort()
-
-t.test('a get that ends early goes on where it stopped', { timeout: 1_500_000 }, async (t) => {
+t.test('a get that ends early goes on where it stopped', { timeout: 3_600_000 }, async (t) => {
   const source = await mkdtemp(join(tmpdir(), 'mdm-resume-'))
   t.teardown(() => rm(source, { recursive: true, force: true }))
   await writeSeries(join(source, 'ct'), {
@@ -79,13 +50,13 @@ t.test('a get that ends early goes on where it stopped', { timeout: 1_500_000 },
     async (t) => {
       let most = 0
       for (let seed = 1; seed <= KILLED; seed++) {
-        const random = randomOf(seed)
+        const random = generator(seed)
         const file = at(`killed-${seed}.nrrd`)
         const before = wire.bytes
         let whole = false
-        for (let kills = 1 + Math.floor(random() * 3); kills > 0 && !whole; kills--) {
-          const bytes = Math.floor(random() * size)
-          await stopped(file, bytes, 'SIGKILL', random() < 0.3 ? random() * 150 : 0)
+        for (let kills = 1 + random(3); kills > 0 && !whole; kills--) {
+          const bytes = random(size)
+          await stopped(file, bytes, 'SIGKILL', random(10) < 3 ? random(150) : 0)
           whole = await present(file)
           if (whole && (await sha256(file)) !== right) t.fail(`seed ${seed}: a file that is not whole`)
         }
@@ -267,26 +238,6 @@ t.test('a get that ends early goes on where it stopped', { timeout: 1_500_000 },
     t.equal(await sha256(file), right)
   })
 })
-
-/** Starts `mdm` as the scientist; its stdout is text, or only its digest. */
-function begin(grid: Grid, args: string[], stdout: 'text' | 'hash' = 'text') {
-  const env = { ...process.env, NO_COLOR: '1', MDM_CONFIG: grid.users.scientist.config }
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const hash = createHash('sha256')
-  const out =
-    stdout === 'text'
-      ? text(child.stdout)
-      : once(
-          child.stdout.on('data', (d) => hash.update(d)),
-          'end',
-        )
-  const ended = Promise.all([out, text(child.stderr), once(child, 'close')]).then(([said, stderr]) => ({
-    code: child.exitCode ?? -1,
-    stdout: String(said),
-    stderr,
-  }))
-  return { child, ended, digest: ended.then(() => hash.digest('hex')) }
-}
 
 async function flip(file: string, offset: number): Promise<void> {
   const handle = await open(file, 'r+')
