@@ -148,11 +148,14 @@ t.test('what may not be read is counted, or makes the source unreachable', async
   chmodSync(written.files[0]!, 0)
   await asNobody(dir, () => source.series())
   t.same(source.faults(), [{ code: 'MDM_SOURCE_UNREACHABLE', objects: 1 }])
-  mkdirSync(join(dir, 'closed'), { mode: 0 })
+  const closed = join(dir, 'closed')
+  mkdirSync(closed, { mode: 0 })
   await t.rejects(
     asNobody(dir, () => source.series()),
     { code: 'MDM_SOURCE_UNREACHABLE' },
   )
+  // Without root, what may not be read could not be removed either.
+  chmodSync(closed, 0o700)
 })
 
 /** Root may read everything, so as root the source is read with the rights of somebody else. */
