@@ -241,6 +241,28 @@ t.test('a body that is cut is no body', async (t) => {
   await t.rejects(bytesOf(reply.body), { code: 'MDM_UNREACHABLE' })
 })
 
+t.test(
+  'a body that nobody reads ends nobody else: neither when it is let go nor when the peer is closed',
+  async (t) => {
+    let gone = 0
+    const served = await startService(t, (request, reply) => {
+      reply.writeHead(200, { 'content-length': 1e9 })
+      reply.write(Buffer.alloc(100_000))
+      request.socket.on('close', () => gone++)
+    })
+    const input = { params: { name: '00000000-0000-4000-8000-000000000000' } }
+    const peer = peerOf(t, served.url)
+    const refused = await peer.stream(getContent, input)
+    refused.discard()
+    for (let i = 0; i < 200 && gone === 0; i++) await sleep(25)
+    t.equal(gone, 1, 'the server need not go on sending')
+    await peer.stream(getContent, input)
+    await peer.close()
+    for (let i = 0; i < 200 && gone === 1; i++) await sleep(25)
+    t.equal(gone, 2)
+  },
+)
+
 t.test('a closed peer ends what is under way', async (t) => {
   const peer = await answering(t, () => {})
   const call = peer.call(getHealth)

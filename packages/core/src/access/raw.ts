@@ -1,4 +1,5 @@
 import { MdmError, isErrorCode } from '../errors.ts'
+import type { StreamReply } from '../grid/http.ts'
 import { Guid, Kid, formatVolumeName, type VolumeName } from '../names.ts'
 import { parseServerTiming, type Timing } from '../timing.ts'
 import { getContent, getPreparation } from '../wire/site.ts'
@@ -50,9 +51,20 @@ export async function getRaw(session: Session, name: VolumeName, o: RawOptions =
   )
   opened?.()
   o.timing?.adopt(parseServerTiming(reply.headers['server-timing'] ?? ''), sentMs)
-  const facts = readHeaders(reply.headers, reply.status)
-  requireAsked(name, facts)
+  const facts = acceptable(name, reply)
   return { ...facts, body: whole(session, facts, reply.body, o) }
+}
+
+/** What the answer says it is; one that is not what was asked for is let go unread. */
+function acceptable(name: VolumeName, reply: StreamReply): ReturnType<typeof readHeaders> {
+  try {
+    const facts = readHeaders(reply.headers, reply.status)
+    requireAsked(name, facts)
+    return facts
+  } catch (error) {
+    reply.discard()
+    throw error
+  }
 }
 
 function readHeaders(

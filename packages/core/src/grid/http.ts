@@ -30,6 +30,8 @@ export interface StreamReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: AsyncIterable<Buffer>
+  /** Ends the transfer of a body that is not wanted. */
+  discard(): void
 }
 
 /**
@@ -84,10 +86,14 @@ export class Peer {
     if (response.statusCode >= 400) {
       throw problemOf(response.statusCode, await readText(response.body, MAX_REPLY_BYTES, o.signal))
     }
+    const { body } = response
+    // Nobody may be reading when the connection goes: whoever reads is told by the iteration itself.
+    body.on('error', () => undefined)
     return {
       status: response.statusCode,
       headers: flatten(response.headers),
-      body: bytesOf(response.body, o.signal),
+      body: bytesOf(body, o.signal),
+      discard: () => void body.destroy(),
     }
   }
 
