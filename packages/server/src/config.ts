@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from '@mdm/core/errors'
+import { faultyLine, parseCommentedJson } from './commented-json.ts'
 
 /** Where a server listens; port 0 takes a free one. */
 export const Listen = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(0).max(65_535) })
@@ -13,7 +14,7 @@ export const TlsFiles = z.strictObject({ certificate: z.string().min(1), key: z.
 /** How many requests one caller may make. */
 export const Rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().min(1) })
 
-/** keys.json: one key server. Paths are relative to the file. */
+/** keys.json: one key server. JSON with comments; paths are relative to the file. */
 export const KeysConfig = z.strictObject({
   kind: z.literal('keys'),
   listen: Listen,
@@ -34,20 +35,24 @@ export const KeysConfig = z.strictObject({
 export type KeysConfig = z.infer<typeof KeysConfig>
 
 /**
- * Reads a configuration file.
+ * Reads a configuration file: JSON with comments.
  *
  * @returns the parsed configuration and a function that makes its paths absolute
- * @throws MDM_CONFIG naming the fields that are wrong, never their values
+ * @throws MDM_CONFIG naming the line or the fields that are wrong, never their values
  */
 export async function readConfig<Schema extends z.ZodType>(
   file: string,
   schema: Schema,
 ): Promise<{ config: z.output<Schema>; path: (relative: string) => string }> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new MdmError('MDM_CONFIG', 'the configuration file cannot be read', { cause })
+  })
   let json: unknown
   try {
-    json = JSON.parse(await readFile(file, 'utf8'))
+    json = parseCommentedJson(text)
   } catch (cause) {
-    throw new MdmError('MDM_CONFIG', 'the configuration file cannot be read as JSON', { cause })
+    const what = `the configuration file is not JSON with comments: see line ${faultyLine(text)}`
+    throw new MdmError('MDM_CONFIG', what, { cause })
   }
   const parsed = schema.safeParse(json)
   if (!parsed.success) {

@@ -3,13 +3,13 @@ import { z } from 'zod'
 import { Preset } from '@mdm/core/acl/presets'
 import { Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
-import { SiteId } from '@mdm/core/names'
+import { KeyServerId, SiteId } from '@mdm/core/names'
 import { Listen, Rate, TlsFiles } from './config.ts'
 
 /** Name of a source, as LFNs carry it. */
 const SourceName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
 
-/** site.json: one hospital. Paths are relative to the file. */
+/** site.json: one hospital. JSON with comments; paths are relative to the file. */
 export const SiteConfig = z.strictObject({
   kind: z.literal('site'),
   site: SiteId,
@@ -35,6 +35,8 @@ export const SiteConfig = z.strictObject({
   policy: z.array(z.strictObject({ to: Principal, preset: Preset })).max(50),
   /** JSON list of principals that nobody here answers */
   bans: z.string().min(1).optional(),
+  /** who runs each key server, by its id: for `mdm-server check` alone */
+  operators: z.record(KeyServerId, z.string().min(1).max(100)).optional(),
   limit: Rate.default({ perSecond: 500, burst: 2_000 }),
 })
 export type SiteConfig = z.infer<typeof SiteConfig>

@@ -1,4 +1,4 @@
-import { generateKeyPair, randomBytes } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, type KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import { promisify } from 'node:util'
 import forge from 'node-forge'
@@ -62,15 +62,17 @@ export async function issueCertificate(o: {
 /**
  * Makes the certificate of a site or key server: self-signed, since peers ask only whether it holds the key of the roster.
  *
- * @param o `hosts` are DNS names and IP addresses
- * @throws MDM_USAGE
+ * @param o `hosts` are DNS names and IP addresses; `key` is the RSA key (PEM) to make it for, a new one when absent
+ * @throws MDM_USAGE | MDM_CONFIG when the key is none
  */
 export async function createServiceCertificate(o: {
   commonName: string
   hosts: readonly string[]
   days: number
+  key?: string
 }): Promise<Issued> {
-  const { certificate, key, pem } = await draft([{ oid: '2.5.4.3', value: o.commonName }], o.days, 2048)
+  const subject = [{ oid: '2.5.4.3', value: o.commonName }]
+  const { certificate, key, pem } = await draft(subject, o.days, o.key ?? 2048)
   certificate.setIssuer(certificate.subject.attributes)
   certificate.setExtensions([
     { name: 'basicConstraints', critical: true, cA: false },
@@ -78,11 +80,37 @@ export async function createServiceCertificate(o: {
     { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
     {
       name: 'subjectAltName',
-      altNames: o.hosts.map((host) => (isIP(host) === 0 ? { type: 2, value: host } : { type: 7, ip: host })),
+      altNames: altNames(o.hosts),
     },
     { name: 'subjectKeyIdentifier' },
   ])
   return sealed(certificate, key, pem)
+}
+
+/**
+ * Makes the request (PKCS#10) that a hospital's own CA turns into a certificate for the same key; peers pin the key, so either
+ * certificate will do.
+ *
+ * @param o `hosts` are DNS names and IP addresses; `key` is an RSA key, PEM
+ * @throws MDM_CONFIG when the key is none
+ */
+export function createCertificateRequest(o: {
+  commonName: string
+  hosts: readonly string[]
+  key: string
+}): string {
+  const pair = rsaPair(o.key)
+  const request = forge.pki.createCertificationRequest()
+  request.publicKey = forge.pki.publicKeyFromPem(pemOf(pair.publicKey))
+  request.setSubject([{ type: '2.5.4.3', value: o.commonName }])
+  const names = { name: 'subjectAltName', altNames: altNames(o.hosts) }
+  request.setAttributes([{ name: 'extensionRequest', extensions: [names] }])
+  request.sign(forge.pki.privateKeyFromPem(o.key), forge.md.sha256.create())
+  return forge.pki.certificationRequestToPem(request).replaceAll('\r', '')
+}
+
+function altNames(hosts: readonly string[]) {
+  return hosts.map((host) => (isIP(host) === 0 ? { type: 2, value: host } : { type: 7, ip: host }))
 }
 
 interface Draft {
@@ -95,27 +123,44 @@ interface Draft {
 const SKEW_MS = 5 * 60_000
 const DAY_MS = 86_400_000
 
+/** @param made bits of a new key, or the PEM of the key to use */
 async function draft(
   subject: string | readonly { oid: string; value: string }[],
   days: number,
-  modulusLength: number,
+  made: number | string,
 ): Promise<Draft> {
   if (!Number.isInteger(days) || days < 1 || days > 7300) {
     throw new MdmError('MDM_USAGE', 'a certificate lasts 1 to 7300 days')
   }
   const attributes = (typeof subject === 'string' ? nameAttributes(subject) : subject).map(forgeAttribute)
-  const pair = await promisify(generateKeyPair)('rsa', { modulusLength })
-  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const pair =
+    typeof made === 'string'
+      ? rsaPair(made)
+      : await promisify(generateKeyPair)('rsa', { modulusLength: made })
+  const pem = pemOf(pair.privateKey)
   const certificate = forge.pki.createCertificate()
-  certificate.publicKey = forge.pki.publicKeyFromPem(
-    pair.publicKey.export({ type: 'spki', format: 'pem' }) as string,
-  )
+  certificate.publicKey = forge.pki.publicKeyFromPem(pemOf(pair.publicKey))
   certificate.serialNumber = newSerial()
   const now = Date.now()
   certificate.validity.notBefore = new Date(now - SKEW_MS)
   certificate.validity.notAfter = new Date(now + days * DAY_MS)
   certificate.setSubject(attributes)
   return { certificate, key: forge.pki.privateKeyFromPem(pem), pem }
+}
+
+function rsaPair(pem: string): { privateKey: KeyObject; publicKey: KeyObject } {
+  try {
+    const privateKey = createPrivateKey(pem)
+    if (privateKey.asymmetricKeyType !== 'rsa') throw new Error('not an RSA key')
+    return { privateKey, publicKey: createPublicKey(privateKey) }
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the key is not an RSA private key in PEM', { cause })
+  }
+}
+
+function pemOf(key: KeyObject): string {
+  const type = key.type === 'private' ? ('pkcs8' as const) : ('spki' as const)
+  return key.export({ type, format: 'pem' } as never) as unknown as string
 }
 
 /** 16 random bytes, positive and in the shortest form of an INTEGER (RFC 5280 section 4.1.2.2). */
