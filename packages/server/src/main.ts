@@ -12,12 +12,17 @@ const COLUMN = 48
  * @param argv arguments after the program's name
  */
 export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that has enough, such as head, ends the command as it ends any program: 128 + SIGPIPE.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(141)
+    throw error
+  })
   try {
     await dispatch(argv)
   } catch (error) {
     const known =
       error instanceof MdmError ? error : new MdmError('MDM_INTERNAL', undefined, { cause: error })
-    process.stderr.write(`${known.code}: ${known.message}\n${known.next}\n`)
+    process.stderr.write(`${known.code}: ${known.message}\n${nextOf(known, argv)}\n`)
     if (known.code === 'MDM_INTERNAL' && process.env.MDM_DEBUG !== undefined) console.error(error)
     process.exitCode = known.exitCode
   }
@@ -28,6 +33,13 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   if (argv[0] === '--version') return print(version())
   const { command, values, args } = parseCommand(COMMANDS, argv)
   await command.run(values, args)
+}
+
+/** What the table says is for users of `mdm`; here it is a server's configuration that is wrong. */
+function nextOf(error: MdmError, [command = '']: readonly string[]): string {
+  return error.code === 'MDM_CONFIG' && (command === 'site' || command === 'keys')
+    ? `run "mdm-server check ${command} --config FILE" and do what it says`
+    : error.next
 }
 
 function help(): string {

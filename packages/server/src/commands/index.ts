@@ -1,8 +1,20 @@
 import type { Command } from './command.ts'
+import { initKeys } from './init-keys.ts'
+import { initSite } from './init-site.ts'
 import { provisionGrid } from './provision-grid.ts'
+import { renew } from './renew.ts'
 import { runKeys, runSite } from './run-server.ts'
 import { trustRoster } from './trust-roster.ts'
 import { writePhantoms } from './write-phantoms.ts'
 
 /** Every command of `mdm-server`, in the order in which help lists them. */
-export const COMMANDS: readonly Command[] = [runSite, runKeys, trustRoster, provisionGrid, writePhantoms]
+export const COMMANDS: readonly Command[] = [
+  initKeys,
+  initSite,
+  runSite,
+  runKeys,
+  trustRoster,
+  renew,
+  provisionGrid,
+  writePhantoms,
+]

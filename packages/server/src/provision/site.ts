@@ -2,20 +2,25 @@ import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { spkiDigest, spkiOf } from '@mdm/core/crypto/spki'
-import { createServiceCertificate } from '@mdm/core/identity/ca'
+import { createCertificateRequest, createServiceCertificate } from '@mdm/core/identity/ca'
 import { rosterFingerprint, signRoster, type Roster } from '@mdm/core/identity/roster'
 import type { SiteId } from '@mdm/core/names'
+import type { Listen } from '../config.ts'
+import type { SiteConfig } from '../site-config.ts'
 import { openRosters } from '../store/rosters.ts'
+import { urlOf, type Address } from './address.ts'
+import { commentedJson } from './commented.ts'
 import { newFolder } from './folder.ts'
 import { SERVICE_DAYS } from './key-server.ts'
+import { siteFields } from './site-fields.ts'
 
 /** Room for ciphertext that is being prepared. */
 const SPOOL_BYTES = 20 * 1024 ** 3
 
-export interface SiteOptions {
+export interface SiteOptions extends Address {
   readonly site: SiteId
-  readonly host: string
-  readonly port: number
+  /** where it listens; the address itself when absent */
+  readonly listen?: Listen
   readonly srmPort: number
   readonly userCas: Roster['userCas']
   readonly administrators: Roster['administrators']
@@ -23,6 +28,12 @@ export interface SiteOptions {
   readonly threshold: number
   /** folder of DICOM files */
   readonly source?: string
+  /** `postgres://user@host/database`; a SQLite file in the folder when absent */
+  readonly store?: string
+  /** who runs each key server, by its id */
+  readonly operators?: SiteConfig['operators']
+  /** explain each field in site.json, for the person who will keep it */
+  readonly comments?: boolean
 }
 
 export interface ProvisionedSite {
@@ -33,6 +44,8 @@ export interface ProvisionedSite {
   /** roster 1, a JWS, and its fingerprint for everyone who is to trust it */
   readonly roster: string
   readonly fingerprint: string
+  /** path of a copy of roster 1, to give away */
+  readonly rosterFile: string
 }
 
 /**
@@ -44,33 +57,20 @@ export interface ProvisionedSite {
 export async function provisionSite(dir: string, o: SiteOptions): Promise<ProvisionedSite> {
   const folder = await newFolder(dir)
   const signing = generateKeyPairSync('ed25519')
-  const tls = await createServiceCertificate({
-    commonName: `MDM site ${o.site}`,
-    hosts: [o.host],
-    days: SERVICE_DAYS,
-  })
+  const names = { commonName: `MDM site ${o.site}`, hosts: [o.host] }
+  const tls = await createServiceCertificate({ ...names, days: SERVICE_DAYS })
   await folder.write('signing.key', signing.privateKey.export({ type: 'pkcs8', format: 'pem' }))
   await folder.write('tls.pem', tls.certificate)
   await folder.write('tls.key', tls.key)
+  await folder.write('tls.csr', createCertificateRequest({ ...names, key: tls.key }))
   await folder.write('pseudonym.key', randomBytes(32), 0o400)
   await mkdir(folder.path('spool'), { mode: 0o700 })
-  const config = await folder.writeJson('site.json', {
-    kind: 'site',
-    site: o.site,
-    listen: { host: o.host, port: o.port },
-    tls: { certificate: 'tls.pem', key: 'tls.key' },
-    signingKey: 'signing.key',
-    rosters: 'rosters',
-    store: 'site.sqlite',
-    audit: 'audit.jsonl',
-    spool: { dir: 'spool', quotaBytes: SPOOL_BYTES },
-    srm: { host: o.host, port: o.srmPort },
-    pseudonymKey: 'pseudonym.key',
-    sources: o.source === undefined ? [] : [{ name: 'folder', url: pathToFileURL(o.source).href }],
-    policy: [],
-    bans: 'bans.json',
-  })
-  const api = `https://${o.host}:${o.port}`
+  const fields = configOf(o)
+  const config =
+    o.comments === true
+      ? await folder.write('site.json', commentedJson(...siteFields(fields)))
+      : await folder.writeJson('site.json', fields)
+  const api = urlOf(o)
   const kid = spkiDigest(signing.publicKey)
   const roster = await signRoster(
     {
@@ -93,5 +93,26 @@ export async function provisionSite(dir: string, o: SiteOptions): Promise<Provis
   const fingerprint = rosterFingerprint(roster)
   const rosters = await openRosters(folder.path('rosters'))
   await rosters.trust(roster, fingerprint)
-  return { dir, api, config, roster, fingerprint }
+  const rosterFile = await folder.write(`${o.site}.roster.jws`, `${roster}\n`)
+  return { dir, api, config, roster, fingerprint, rosterFile }
+}
+
+function configOf(o: SiteOptions): Omit<SiteConfig, 'limit'> {
+  return {
+    kind: 'site',
+    site: o.site,
+    listen: o.listen ?? { host: o.host, port: o.port },
+    tls: { certificate: 'tls.pem', key: 'tls.key' },
+    signingKey: 'signing.key',
+    rosters: 'rosters',
+    store: o.store ?? 'site.sqlite',
+    audit: 'audit.jsonl',
+    spool: { dir: 'spool', quotaBytes: SPOOL_BYTES },
+    srm: { host: o.host, port: o.srmPort },
+    pseudonymKey: 'pseudonym.key',
+    sources: o.source === undefined ? [] : [{ name: 'folder', url: pathToFileURL(o.source).href }],
+    policy: [],
+    bans: 'bans.json',
+    ...(o.operators === undefined ? {} : { operators: o.operators }),
+  }
 }

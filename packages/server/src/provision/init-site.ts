@@ -1,0 +1,131 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { MdmError } from '@mdm/core/errors'
+import { readCertificate } from '@mdm/core/identity/certificate'
+import { Dn, parseDn } from '@mdm/core/identity/dn'
+import { requireCa, requireIssuedBy, requireValid, type UserCa } from '@mdm/core/identity/issued'
+import type { Administrator } from '@mdm/core/identity/roster'
+import { SiteId } from '@mdm/core/names'
+import type { Listen } from '../config.ts'
+import type { Address } from './address.ts'
+import { readServerFile } from './server-file.ts'
+import { provisionSite, type ProvisionedSite } from './site.ts'
+
+/** Sites have no SRM listener yet; this is the port that their SURLs say. */
+const SRM_PORT = 8443
+
+/** What an operator says of a new site; paths as he typed them. */
+export interface InitSiteOptions extends Address {
+  readonly site: string
+  readonly listen?: Listen
+  readonly source: string
+  /** server.json of every key server */
+  readonly keyServers: readonly string[]
+  readonly threshold: number
+  /** certificates of the CAs of users, PEM */
+  readonly cas: readonly string[]
+  /** names below which these CAs may name users; the CA's own name without its CN when there are none */
+  readonly nameSpaces: readonly string[]
+  /** certificates of the founding administrators, PEM */
+  readonly administrators: readonly string[]
+  readonly store?: string
+}
+
+export interface InitedSite extends ProvisionedSite {
+  readonly keyServers: readonly { readonly id: string; readonly url: string }[]
+}
+
+/**
+ * Makes a site from what its operator gathered: everything is read and verified before anything is written.
+ *
+ * @throws MDM_USAGE for what is missing or does not fit; MDM_CONFIG for a file that is not what it should be
+ * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED for an administrator whom the CA would not let in
+ * @throws MDM_CONFLICT when the folder is not empty
+ */
+export async function initSite(dir: string, o: InitSiteOptions): Promise<InitedSite> {
+  const site = SiteId.safeParse(o.site)
+  if (!site.success)
+    throw new MdmError('MDM_USAGE', 'the site name is not one: lower case letters, digits and dashes')
+  const source = await stat(o.source).catch(() => undefined)
+  if (source?.isDirectory() !== true) throw new MdmError('MDM_USAGE', 'the folder of --source is not there')
+  const servers = await Promise.all(o.keyServers.map(readServerFile))
+  requireQuorum(
+    servers.map(({ server }) => server.id),
+    o.threshold,
+  )
+  const cas = await Promise.all(o.cas.map((file) => readUserCa(file, o.nameSpaces)))
+  const administrators = await Promise.all(o.administrators.map((file) => readAdministrator(file, cas)))
+  const operators = servers.flatMap(({ server, operator }) =>
+    operator === undefined ? [] : [[server.id, operator] as const],
+  )
+  const provisioned = await provisionSite(resolve(dir), {
+    ...{ site: site.data, host: o.host, port: o.port, srmPort: SRM_PORT, comments: true },
+    ...{ threshold: o.threshold, source: resolve(o.source), administrators },
+    userCas: cas.map(({ certificate, nameSpaces }) => ({
+      certificate: certificate.raw.toString('base64'),
+      nameSpaces: [...nameSpaces],
+    })),
+    keyServers: servers.map(({ server }) => server),
+    operators: Object.fromEntries(operators),
+    ...(o.listen === undefined ? {} : { listen: o.listen }),
+    ...(o.store === undefined ? {} : { store: o.store }),
+  })
+  return {
+    ...provisioned,
+    keyServers: servers.map(({ server: { id, url } }) => ({ id, url })),
+  }
+}
+
+function requireQuorum(ids: readonly string[], threshold: number): void {
+  if (ids.length < 3 || ids.length > 32)
+    throw new MdmError('MDM_USAGE', 'a site has 3 to 32 key servers: give --key-server for each')
+  if (new Set(ids).size < ids.length)
+    throw new MdmError(
+      'MDM_USAGE',
+      'the same key server is given twice: every one has a server.json of its own',
+    )
+  if (!(threshold >= 2 && threshold < ids.length))
+    throw new MdmError('MDM_USAGE', 'the threshold is 2 or more and less than the number of key servers')
+}
+
+async function readUserCa(file: string, spaces: readonly string[]): Promise<UserCa> {
+  const { certificate, identity } = await readPem(file)
+  try {
+    requireCa(identity)
+    requireValid(identity, new Date())
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', `${file} is not the certificate of a CA that is good today`, { cause })
+  }
+  const nameSpaces = spaces.length > 0 ? spaces.map(parseDn) : [ownSpace(identity.dn)]
+  return { certificate, identity, nameSpaces }
+}
+
+/** `cn=lab ca,o=example hospital` may name whom it wants in `o=example hospital`. */
+function ownSpace(dn: Dn): Dn {
+  const space = Dn.safeParse(dn.replace(/^cn=(?:[^\\,]|\\[^])+,/i, ''))
+  if (space.success && space.data !== dn) return space.data
+  throw new MdmError('MDM_USAGE', 'say below which name this CA may name users: --name-space "O=..."')
+}
+
+async function readAdministrator(file: string, cas: readonly UserCa[]): Promise<Administrator> {
+  const { certificate, identity } = await readPem(file)
+  const ca = cas.find((known) => known.identity.dn === identity.issuer)
+  if (ca === undefined)
+    throw new MdmError('MDM_USAGE', `the certificate ${file} is of another CA than those of --ca`)
+  requireIssuedBy(ca, certificate, identity)
+  requireValid(identity, new Date())
+  return { dn: identity.dn, issuer: ca.identity.dn, spki: identity.spki }
+}
+
+async function readPem(file: string) {
+  const text = await readFile(file).catch((cause: unknown) => {
+    throw new MdmError('MDM_USAGE', `${file} cannot be read`, { cause })
+  })
+  try {
+    const certificate = new X509Certificate(text)
+    return { certificate, identity: readCertificate(certificate.raw) }
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', `${file} is not a certificate in PEM`, { cause })
+  }
+}

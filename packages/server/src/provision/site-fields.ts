@@ -1,0 +1,42 @@
+import type { SiteConfig } from '../site-config.ts'
+import type { Field } from './commented.ts'
+
+const TITLE = `A site of the Medical Data Manager: the hospital's server.
+JSON with comments. Paths are relative to this file. After a change: "mdm-server check site --config" this file, then restart.`
+
+const NOTES: Partial<Record<keyof SiteConfig, string>> = {
+  site: 'The name of the site, in its roster and in every logical file name. It cannot change.',
+  listen: 'Address and port that are listened on for users.',
+  tls: `Certificate and key of the listener, and of the site when it calls key servers. Peers compare the key with the roster
+and nothing else of the certificate, so another certificate for the same key may take its place: the one that a CA made of
+tls.csr, or a renewed one.`,
+  signingKey:
+    'Signs rosters, key manifests and the first access list of every volume. Lost, no roster can follow this one: keep a backup.',
+  rosters: 'Rosters of this site, every one since the first.',
+  store: `Catalog and metadata: patient data. A SQLite file, or "postgres://user@host/database" with the password in ~/.pgpass.
+Nothing but this server may use it.`,
+  audit:
+    'Every release and every change, one line of JSON each, chained. Append only: nothing is released when it is full.',
+  spool: `Ciphertext in preparation, and what was prepared lately. The quota must fit on its disk, and the largest volume into the
+quota; when it is full, what was read longest ago goes first.`,
+  srm: 'What storage URLs say. Nothing listens there in this version.',
+  pseudonymKey:
+    'Whoever has it can compute the pseudonyms of patients. Lost, the same patient gets another pseudonym.',
+  sources:
+    'Where images are read from: {"name": "...", "url": "file:///folder"}. The name is in logical file names; it stays.',
+  policy:
+    'Who gets which preset on every new volume, beside the administrators: {"to": {"kind": "user", "dn": "...", "issuer": "..."}, "preset": "process"}.',
+  bans: `Whom nobody here answers: a list such as [{"kind": "user", "dn": "...", "issuer": "..."}]. Read again when it changes;
+an absent file is an empty list.`,
+  operators:
+    'Who runs each key server, by its id. Only "mdm-server check" reads it: it warns when one holds a quorum.',
+}
+
+/** Title and fields of site.json, each with what its keeper should know. */
+export function siteFields(config: Omit<SiteConfig, 'limit'>): [title: string, fields: Field[]] {
+  const fields = Object.entries(config).map(([name, value]) => {
+    const note = NOTES[name as keyof SiteConfig]
+    return { name, value, ...(note === undefined ? {} : { note }) }
+  })
+  return [TITLE, fields]
+}
