@@ -49,7 +49,10 @@ export async function startKeyServer(
   ]
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
-  const db = await openKeysStore(storeLocation(config.store, path), { alone: 2 })
+  const db = await openKeysStore(storeLocation(config.store, path), {
+    alone: 2,
+    upgraded: (names) => log.warn({ event: 'store-upgraded', counted: names.length }),
+  })
   const audit = await openAudit(path(config.audit), { now }).catch(async (error: unknown) => {
     await db.destroy()
     throw error

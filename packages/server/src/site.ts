@@ -86,7 +86,11 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
   try {
     // The store first: whoever has it has the audit log too.
     const db = closing.add(
-      await openSiteStore(storeLocation(config.store, path), { alone: 1, returned: () => forget() }),
+      await openSiteStore(storeLocation(config.store, path), {
+        alone: 1,
+        returned: () => forget(),
+        upgraded: (names) => log.warn({ event: 'store-upgraded', counted: names.length }),
+      }),
       (opened) => opened.destroy(),
     )
     const audit = closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close())

@@ -34,6 +34,13 @@ export interface StreamReply {
   discard(): void
 }
 
+/** An answer as it came: `reply` where it keeps to its contract, `refusal` where the service refused. */
+export interface Look<R> {
+  readonly headers: Readonly<Record<string, string>>
+  readonly reply?: R | undefined
+  readonly refusal?: MdmError
+}
+
 /**
  * One remote service of the grid over HTTPS: TLS 1.3, our client certificate, and the service's key compared with the
  * roster's pins before a byte is sent. No server CA is asked: a certificate proves only which key is there.
@@ -74,6 +81,23 @@ export class Peer {
       )
     }
     return reply.data
+  }
+
+  /**
+   * Calls an endpoint and gives the answer as it came, for who looks at the service rather than uses it: a refusal is one too.
+   *
+   * @throws MDM_UNREACHABLE, MDM_PEER
+   */
+  async look<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
+    contract: Contract<P, Q, B, R>,
+    input: CallInput<z.input<P>, z.input<Q>, z.input<B>> = {},
+    o: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Look<z.infer<R>>> {
+    const response = await this.#send(contract, input, { accept: 'application/json' }, o.signal)
+    const text = await readText(response.body, MAX_REPLY_BYTES, o.signal)
+    const headers = flatten(response.headers)
+    if (response.statusCode >= 400) return { headers, refusal: problemOf(response.statusCode, text) }
+    return { headers, reply: contract.reply?.safeParse(parseJson(text)).data }
   }
 
   /** Calls an endpoint whose reply is a stream; refusals are thrown as MdmError before anything is returned. */

@@ -1,10 +1,13 @@
 import { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { migrate } from './migrate.ts'
+import { appliedMigrations, migrate } from './migrate.ts'
 import { isPostgresUrl, postgresDialect, type PostgresOptions } from './postgres.ts'
 import { sqliteDialect } from './sqlite.ts'
 
-export type StoreOptions = PostgresOptions
+export interface StoreOptions extends PostgresOptions {
+  /** told of the migrations that an older store needed */
+  readonly upgraded?: ((names: readonly string[]) => void) | undefined
+}
 
 /**
  * Opens a store and brings it to the newest schema.
@@ -23,7 +26,9 @@ export async function openStore<Schema>(
     : sqliteDialect(store, { alone: o.alone !== undefined })
   const db = new Kysely<Schema>({ dialect })
   try {
-    await migrate(db, migrations)
+    const isNew = (await appliedMigrations(db)).length === 0
+    const ran = await migrate(db, migrations)
+    if (!isNew && ran.length > 0) o.upgraded?.(ran)
     return db
   } catch (error) {
     await db.destroy()
