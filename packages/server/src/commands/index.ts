@@ -1,3 +1,4 @@
+import { checkKeys, checkSite } from './check.ts'
 import type { Command } from './command.ts'
 import { initKeys } from './init-keys.ts'
 import { initSite } from './init-site.ts'
@@ -14,6 +15,8 @@ export const COMMANDS: readonly Command[] = [
   runSite,
   runKeys,
   trustRoster,
+  checkSite,
+  checkKeys,
   renew,
   provisionGrid,
   writePhantoms,

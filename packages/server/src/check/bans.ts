@@ -1,0 +1,15 @@
+import { fault, good, type Finding } from '@mdm/core/findings'
+import { openBanFile } from '../keyshares/ban-file.ts'
+import { shellWord } from './quote.ts'
+
+/** Can the list of bans be read? A server does not start without its bans. */
+export async function checkBans(file: string | undefined): Promise<Finding> {
+  if (file === undefined) return good('bans', '', 'no list is configured')
+  try {
+    const { principals } = await openBanFile(file)
+    return good('bans', file, `${principals.length} principals are banned`)
+  } catch {
+    const next = `write ${shellWord(file)} as a JSON list such as [{"kind": "user", "dn": "...", "issuer": "..."}], or []`
+    return fault('bans', file, 'the list cannot be read', next)
+  }
+}

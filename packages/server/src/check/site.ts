@@ -1,0 +1,174 @@
+import { createPrivateKey } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { spkiDigest } from '@mdm/core/crypto/spki'
+import { fault, good, type Finding } from '@mdm/core/findings'
+import type { Credential } from '@mdm/core/identity/credential'
+import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
+import { readConfig } from '../config.ts'
+import { readSecretFile } from '../secret-file.ts'
+import { SiteConfig } from '../site-config.ts'
+import { isPostgresUrl } from '../store/postgres.ts'
+import { storeLocation } from '../store/open-store.ts'
+import { SITE_MIGRATIONS } from '../store/site-migrations.ts'
+import { checkAudit } from './audit-log.ts'
+import { checkBans } from './bans.ts'
+import { checkClock } from './clock.ts'
+import { checkEncryptedVolume } from './encrypted-volume.ts'
+import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
+import { checkKeyServers } from './key-servers.ts'
+import { checkNode } from './node-version.ts'
+import { checkOperators } from './operators.ts'
+import { checkOwnServer } from './own-server.ts'
+import { shellWord } from './quote.ts'
+import { checkRosterContent, checkUser } from './roster-content.ts'
+import { readRosters } from './rosters.ts'
+import { checkSources } from './sources.ts'
+import { checkSpool } from './spool.ts'
+import { checkStore } from './store.ts'
+import { checkTls } from './tls.ts'
+import { unreadable } from './unreadable.ts'
+
+export interface CheckOptions {
+  readonly now?: () => Date
+  /** where /proc and /sys are */
+  readonly root?: string
+}
+
+/**
+ * Says what is wrong with a site and what mends it, whether the site runs or not. Nothing is changed.
+ *
+ * @param file site.json
+ * @param o `users` are certificates (PEM) to try: would the site let them in?
+ */
+export async function checkSite(
+  file: string,
+  o: CheckOptions & { users?: readonly string[] } = {},
+): Promise<Finding[]> {
+  const node = checkNode()
+  const read = await readConfig(file, SiteConfig).catch((error: unknown) => unreadable(file, error))
+  if ('level' in read) return [node, read]
+  const { config, path } = read
+  const now = o.now ?? (() => new Date())
+  const start = `systemctl restart mdm-site, or mdm-server site --config ${shellWord(file)}`
+  const known = { config: file, now: now() }
+  const folder = dirname(path('.x'))
+  const store = storeLocation(config.store, path)
+  const rosterDir = path(config.rosters)
+  const [{ findings: tls, credential }, { findings: rosterFaults, rosters }] = await Promise.all([
+    checkTls({ ...known, files: { certificate: path(config.tls.certificate), key: path(config.tls.key) } }),
+    readRosters(rosterDir, 'mdm-server init site makes it; it was here: mdm-server restore'),
+  ])
+  const roster = rosters?.of(config.site)
+  return [
+    node,
+    good('configuration', file, 'it can be read'),
+    ...(await checkFiles(privatePaths(config, path, file, store), await ownerOf(folder))),
+    await checkEncryptedVolume(isPostgresUrl(store) ? folder : dirname(store), o.root),
+    ...tls,
+    ...(await checkStore({ store, known: Object.keys(SITE_MIGRATIONS), start })),
+    ...(await checkAudit(path(config.audit))),
+    await checkSpool(path(config.spool.dir), config.spool.quotaBytes),
+    ...(await checkSources(
+      config.sources.map(({ name, url }) => ({
+        name,
+        url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url),
+      })),
+    )),
+    await checkBans(config.bans === undefined ? undefined : path(config.bans)),
+    ...rosterFaults,
+    ...(roster === undefined
+      ? rosters === undefined
+        ? []
+        : [
+            fault(
+              'roster',
+              rosterDir,
+              `no roster of site "${config.site}" is here`,
+              'mdm-server restore, from the last backup',
+            ),
+          ]
+      : [
+          good(
+            'roster',
+            rosterDir,
+            `roster ${roster.body.seq}, fingerprint ${rosterFingerprint(roster.jws)}`,
+          ),
+          await checkSigningKey(path(config.signingKey), roster),
+          ...checkRosterContent(roster, known),
+          ...(await Promise.all((o.users ?? []).map((user) => checkUser(roster, user, known)))),
+          ...checkOperators(roster.body, config.operators),
+        ]),
+    ...(roster === undefined || credential === undefined
+      ? []
+      : await checkOthers(
+          roster,
+          join(rosterDir, `${config.site}.${roster.body.seq}.jws`),
+          credential,
+          now,
+          path(config.tls.key),
+        )),
+    ...(credential === undefined ? [] : [await checkOwnServer(config.listen, credential, start)]),
+  ]
+}
+
+async function checkOthers(
+  roster: TrustedRoster,
+  rosterFile: string,
+  credential: Credential,
+  now: () => Date,
+  keyFile: string,
+): Promise<Finding[]> {
+  if (!roster.services.has(credential.identity.spki)) {
+    const next = `put back ${shellWord(keyFile)} and its certificate from the last backup`
+    return [
+      fault(
+        'tls-certificate',
+        keyFile,
+        'the roster names another TLS key, so nobody believes this site',
+        next,
+      ),
+    ]
+  }
+  const { findings, probes } = await checkKeyServers({ roster, file: rosterFile }, credential, now)
+  return [...checkClock(probes), ...findings]
+}
+
+async function checkSigningKey(file: string, roster: TrustedRoster): Promise<Finding> {
+  const next = `put back ${shellWord(file)} from the last backup`
+  try {
+    const digest = spkiDigest(createPrivateKey(await readSecretFile(file)))
+    return roster.signing.has(digest)
+      ? good('signing-key', file, 'the roster names it')
+      : fault('signing-key', file, 'the roster names another signing key', next)
+  } catch {
+    return fault('signing-key', file, 'it cannot be read as a private key', next)
+  }
+}
+
+function privatePaths(
+  config: SiteConfig,
+  path: (relative: string) => string,
+  file: string,
+  store: string,
+): PrivatePath[] {
+  return [
+    { path: dirname(path('.x')), kind: 'folder' },
+    { path: file, kind: 'file' },
+    { path: path(config.tls.key), kind: 'key' },
+    { path: path(config.signingKey), kind: 'key' },
+    { path: path(config.pseudonymKey), kind: 'key' },
+    { path: path(config.rosters), kind: 'folder', optional: true },
+    { path: path(config.spool.dir), kind: 'folder', optional: true },
+    { path: path(config.audit), kind: 'file', optional: true },
+    ...(isPostgresUrl(store) ? [] : sqliteFiles(store)),
+  ]
+}
+
+/** A database of SQLite and the files it keeps beside it. */
+export function sqliteFiles(store: string): PrivatePath[] {
+  return ['', '-wal', '-shm', '.lock'].map((end) => ({
+    path: `${store}${end}`,
+    kind: 'file',
+    optional: true,
+  }))
+}

@@ -1,0 +1,63 @@
+import { access, constants, stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { fault, good, type Finding } from '@mdm/core/findings'
+import { shellWord } from './quote.ts'
+
+/** One source of the configuration; `url` is absolute. */
+export interface ConfiguredSource {
+  readonly name: string
+  readonly url: string
+}
+
+/** Looks at one kind of source; a kind that speaks to a PACS connects to its port here. */
+type SourceCheck = (source: ConfiguredSource) => Promise<Finding>
+
+/** By the scheme of the URL. */
+const CHECKS: Readonly<Record<string, SourceCheck>> = {
+  file: ({ name, url }) => checkFolder(name, URL.canParse(url) ? fileURLToPath(url) : url),
+}
+
+/** Can each source be reached, by the site's own user? */
+export async function checkSources(sources: readonly ConfiguredSource[]): Promise<Finding[]> {
+  if (sources.length === 0)
+    return [
+      fault(
+        'source',
+        '',
+        'no source is configured',
+        'add one to "sources" in site.json, then restart the site',
+      ),
+    ]
+  return await Promise.all(
+    sources.map(async (source) => {
+      const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(source.url)?.[1]?.toLowerCase() ?? 'file'
+      const check = CHECKS[scheme]
+      if (check !== undefined) return await check(source)
+      const next = `mend "url" of source "${source.name}" in site.json: a folder is file:///folder`
+      return fault('source', source.name, `this version has no sources of kind "${scheme}"`, next)
+    }),
+  )
+}
+
+async function checkFolder(name: string, folder: string): Promise<Finding> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory() !== true) {
+    const next = `see that the archive is mounted ("findmnt -T ${shellWord(folder)}"), or mend "url" of source "${name}" in site.json`
+    return fault('source', name, 'its folder is not there', next)
+  }
+  try {
+    await access(folder, constants.R_OK | constants.X_OK)
+    return good('source', name, 'its folder can be read')
+  } catch {
+    return fault(
+      'source',
+      name,
+      'its folder cannot be read',
+      `setfacl -R -m u:${uid()}:rX ${shellWord(folder)}`,
+    )
+  }
+}
+
+function uid(): string {
+  return String(process.getuid?.() ?? 'USER')
+}
