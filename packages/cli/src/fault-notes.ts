@@ -4,10 +4,13 @@ import { MdmError } from '@mdm/core/errors'
 
 /** What a key server did wrong, in words: said at once, whatever becomes of the command. */
 const LIES: Readonly<Record<string, string>> = {
-  MDM_BAD_SHARE: 'sent a share that does not fit the manifest; it was not used',
+  MDM_BAD_SHARE: 'sent a share that does not fit the manifest; only a key that fits is ever used',
   MDM_MANIFEST: 'sent a manifest that the site did not sign; its share was not used',
+  MDM_BAD_REQUEST: 'sent an answer that breaks its contract; it was not used',
   MDM_PEER: 'shows a key that the roster does not name; nothing was sent to it',
 }
+
+const UNFINISHED = 'began an answer and did not finish it; nobody waited for it'
 
 /** What a key server did not do: worth saying only where the outcome depended on key servers. */
 const LACKS: Readonly<Record<string, string>> = {
@@ -27,13 +30,14 @@ export class FaultNotes {
     this.#talk = talk
   }
 
-  readonly add = ({ server, code }: KeyServerFault): void => {
+  readonly add = ({ server, code, unfinished }: KeyServerFault): void => {
     const url = this.#session.roster.body.keyServers.find((k) => k.id === server)?.url ?? 'not in the roster'
-    const words = LIES[code] ?? LACKS[code] ?? `failed with ${code}`
+    const lied = code in LIES || unfinished === true
+    const words = unfinished === true ? UNFINISHED : (LIES[code] ?? LACKS[code] ?? `failed with ${code}`)
     const line = `warning: key server ${server.slice(0, 12)} (${url}) ${words}`
     if (this.#said.has(line)) return
     this.#said.add(line)
-    if (code in LIES) this.#talk(line)
+    if (lied) this.#talk(line)
     else this.#held.push(line)
   }
 

@@ -11,14 +11,8 @@ import type { Log } from './http/log.ts'
 /** How long calls under way may use the connections of the roster before. */
 const DRAIN_MS = 60_000
 
-/** What a key server does that lies; silence is only logged. */
-const LIES: ReadonlySet<ErrorCode> = new Set([
-  'MDM_BAD_SHARE',
-  'MDM_MANIFEST',
-  'MDM_COMMITMENT',
-  'MDM_BAD_REQUEST',
-  'MDM_PEER',
-])
+/** What says nothing against an honest key server that is down or busy, and is only logged. */
+const SILENCE: ReadonlySet<ErrorCode> = new Set(['MDM_UNREACHABLE', 'MDM_LIMIT', 'MDM_STORE', 'MDM_AUDIT'])
 
 /** The key servers of the roster in force, in its order; a later roster renews them. */
 export interface KeyServers {
@@ -56,9 +50,9 @@ export function fileKeysOf(o: {
   audit: Audit
   log: Log
 }): FileKeys {
-  const note = (guid: Guid, { server, code }: KeyServerFault): void => {
-    o.log.warn({ event: 'key-server-fault', code })
-    if (!LIES.has(code)) return
+  const note = (guid: Guid, { server, code, unfinished }: KeyServerFault): void => {
+    o.log.warn({ event: 'key-server-fault', code, server })
+    if (SILENCE.has(code) && unfinished !== true) return
     const event = { event: 'key-server-fault', outcome: 'failed', code, guid, facts: { server } } as const
     o.audit.record(event).catch(() => o.log.error({ event: 'audit-failed' }))
   }
@@ -68,7 +62,12 @@ export function fileKeysOf(o: {
       await verifyManifest(manifest, signers, { site, guid, version, kid })
       try {
         const servers = o.keyServers.current()
-        const onFault = (fault: KeyServerFault) => note(guid, fault)
+        // "No such key" is a lie, or a lost share, only beside others that have it.
+        let denials: KeyServerFault[] | undefined = []
+        const onFault = (fault: KeyServerFault) => {
+          if (fault.code === 'MDM_NOT_FOUND' && denials !== undefined) denials.push(fault)
+          else note(guid, fault)
+        }
         const key = await gatherFileKey({
           servers,
           site: body.site,
@@ -80,6 +79,8 @@ export function fileKeysOf(o: {
           signal,
           onFault,
         })
+        for (const denial of denials) note(guid, denial)
+        denials = undefined
         return key.fileKey
       } catch (error) {
         if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') throw error

@@ -57,7 +57,7 @@ export const LIES: Readonly<Record<string, readonly [conduct: Conduct, code: Err
   'the last bit': [flip(123), 'MDM_BAD_SHARE'],
   'another GUID in the share': [flip(5), 'MDM_BAD_SHARE'],
   'another kid in the share': [flip(21), 'MDM_BAD_SHARE'],
-  'another epoch in the share': [altering((s) => s.writeUInt32BE(2, 37)), 'MDM_BAD_SHARE'],
+  'another epoch in the share': [altering((s) => s.writeUInt32BE(3, 37)), 'MDM_BAD_SHARE'],
   'the share of another server': [
     (reply, truth, key) => {
       const other = key.released.find((r) => r.share.toString('base64') !== truth.share)!
@@ -70,10 +70,19 @@ export const LIES: Readonly<Record<string, readonly [conduct: Conduct, code: Err
       const lie = altered(truth, (s) => void s.fill(0, 44))
       json(reply, releases(lie, lie))
     },
-    'MDM_BAD_SHARE',
+    'MDM_BAD_REQUEST',
+  ],
+  'its own share twice': [(reply, truth) => json(reply, releases(truth, truth)), 'MDM_BAD_REQUEST'],
+  'nothing, where it should say that it knows nothing': [
+    (reply) => json(reply, releases()),
+    'MDM_BAD_REQUEST',
+  ],
+  'only another key of the volume': [
+    (reply, truth) => json(reply, releases({ ...truth, kid: newKid() })),
+    'MDM_NOT_FOUND',
   ],
   'its own split of its own key, signed by the site': [forging(() => ({})), 'MDM_BAD_SHARE'],
-  'an older split of the key': [forging(({ fileKey }) => ({ fileKey, epoch: 7 })), 'MDM_BAD_SHARE'],
+  'an older split of the key': [forging(({ fileKey }) => ({ fileKey, epoch: 1 })), 'MDM_BAD_SHARE'],
   'the key of another volume': [forging(() => ({ guid: newGuid() })), 'MDM_MANIFEST'],
   'another key of the volume': [forging(() => ({ kid: newKid() })), 'MDM_MANIFEST'],
   'a manifest of another site': [forging(() => ({ site: 'elsewhere' as never })), 'MDM_MANIFEST'],
@@ -124,7 +133,7 @@ export async function startKeyServers(
 ): Promise<Setting> {
   const n = conducts.length
   const m = o.m ?? 2
-  const key = await sampleKey({ n, m })
+  const key = await sampleKey({ n, m, epoch: 2 })
   const answered = conducts.map(() => Promise.withResolvers<void>())
   const ended = conducts.map(() => Promise.withResolvers<unknown>())
   const services = await Promise.all(

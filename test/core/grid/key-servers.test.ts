@@ -139,10 +139,10 @@ t.test('without being told, silence lasts 2.5 seconds', async (t) => {
 t.test('servers that hold two splits of one key give the newer, and never a mixture', async (t) => {
   let again: ReturnType<typeof createFileKey> | undefined
   const newer = async (truth: Release, key: SampleKey): Promise<Release> => {
-    again ??= createFileKey({ ...key.options, fileKey: key.fileKey, epoch: 2 })
+    again ??= createFileKey({ ...key.options, fileKey: key.fileKey, epoch: 3 })
     const { shares, manifest } = await again
     const slot = key.released.findIndex((r) => r.share.toString('base64') === truth.share)
-    return { ...truth, epoch: 2, manifest, share: shares[slot]!.toString('base64') }
+    return { ...truth, epoch: 3, manifest, share: shares[slot]!.toString('base64') }
   }
   const renewed: Conduct = async (reply, truth, key) => json(reply, { releases: [await newer(truth, key)] })
   const both: Conduct = async (reply, truth, key) =>
@@ -152,7 +152,7 @@ t.test('servers that hold two splits of one key give the newer, and never a mixt
     const { gather, key } = await startKeyServers(t, [honest, both, renewed], { order })
     const { fileKey, manifest } = await gather()
     t.ok(fileKey.equals(key.fileKey), `answers in the order ${order}`)
-    t.equal(manifest.epoch, 2)
+    t.equal(manifest.epoch, 3)
   }
   again = undefined
   t.equal((await outcome(t, [honest, renewed, silent], { timeoutMs: 300 })).code, 'MDM_BELOW_THRESHOLD')
@@ -160,7 +160,7 @@ t.test('servers that hold two splits of one key give the newer, and never a mixt
 
 t.test('a pinned manifest is the only one', async (t) => {
   const { gather, key, faults } = await startKeyServers(t, [honest, honest, honest])
-  const other = await createFileKey({ ...key.options, fileKey: key.fileKey, epoch: 2 })
+  const other = await createFileKey({ ...key.options, fileKey: key.fileKey, epoch: 3 })
   await t.rejects(gather({ manifest: other.manifest }), { code: 'MDM_BELOW_THRESHOLD' })
   t.same(new Set(faults.map((f) => f.code)), new Set(['MDM_BAD_SHARE']))
   t.ok((await gather({ manifest: key.jws })).fileKey.equals(key.fileKey))
@@ -204,7 +204,67 @@ t.test('a request that nobody waits for any more is let go in time', async (t) =
   const started = performance.now()
   await ended[0]
   t.ok(performance.now() - started < 1_500, 'the connection to the silent server is closed')
-  t.same(faults, [], 'silence is of no interest once the key is there')
+  t.match(faults, [{ code: 'MDM_UNREACHABLE' }], 'and it is named, though the key was there long before')
+})
+
+const drips: Conduct = (reply, truth) => {
+  reply.writeHead(200, { 'content-type': 'application/json' })
+  reply.write(JSON.stringify({ releases: [truth] }).slice(0, 40))
+}
+
+t.test('an answer that has begun and is not whole is named when the get ends, or the time', async (t) => {
+  const expected = [{ code: 'MDM_UNREACHABLE', unfinished: true }]
+  for (const when of ['the get', 'the time'] as const) {
+    const { gather, faults, place, peers, key } = await startKeyServers(t, [drips, honest, honest])
+    const began = Promise.withResolvers<void>()
+    const call = peers[0]!.call.bind(peers[0])
+    const watched: typeof call = (contract, input, o) =>
+      call(contract, input, { ...o, onResponse: () => (o?.onResponse?.(), began.resolve()) })
+    Object.assign(peers[0]!, { call: watched })
+    const ended = new AbortController()
+    const o = when === 'the get' ? { signal: ended.signal } : { timeoutMs: 500 }
+    t.ok((await gather(o)).fileKey.equals(key.fileKey))
+    await began.promise
+    ended.abort(new MdmError('MDM_UNREACHABLE', 'the transfer was given up'))
+    t.ok(await until(() => faults.length > 0), `${when} ends`)
+    t.match(faults, expected)
+    t.equal(place(faults[0]!), 0)
+  }
+})
+
+t.test(
+  'a server that is still silent is named at the end of a get of a second, not of a shorter one',
+  async (t) => {
+    for (const [ms, named] of [
+      [0, 0],
+      [1_100, 1],
+    ] as const) {
+      const { gather, faults } = await startKeyServers(t, [silent, honest, honest])
+      const ended = new AbortController()
+      await gather({ signal: ended.signal, timeoutMs: 60_000 })
+      await sleep(ms)
+      ended.abort(new MdmError('MDM_UNREACHABLE'))
+      await sleep(20)
+      t.equal(faults.length, named, `after ${ms} ms`)
+    }
+  },
+)
+
+t.test('where an old split is told by m servers, they are named and not the one with the new', async (t) => {
+  // One story: the split must be the same from both, as servers that a backup brought back would tell it.
+  let split: ReturnType<typeof createFileKey> | undefined
+  const older: Conduct = async (reply, truth, key) => {
+    split ??= createFileKey({ ...key.options, fileKey: key.fileKey, epoch: 1 })
+    const { shares, manifest } = await split
+    const slot = key.released.findIndex((r) => r.share.toString('base64') === truth.share)
+    json(reply, { releases: [{ ...truth, epoch: 1, manifest, share: shares[slot]!.toString('base64') }] })
+  }
+  const { gather, faults, key, place } = await startKeyServers(t, [older, older, honest], {
+    order: [0, 1, 2],
+  })
+  t.ok((await gather()).fileKey.equals(key.fileKey), 'it is the same key')
+  t.ok(await until(() => faults.length === 2))
+  t.same(faults.map(place).toSorted(), [0, 1])
 })
 
 t.test('a process that has its key may end while a server is still silent', async (t) => {

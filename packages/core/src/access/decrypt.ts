@@ -96,7 +96,9 @@ async function openCiphertext(
     ).catch((error: unknown) => {
       throw source.letIn ? deniedKey(error) : error
     })
-    return new Reader(source, header, key, head)
+    return new Reader(source, header, key, head, () =>
+      abort.abort(new MdmError('MDM_UNREACHABLE', 'the volume was closed')),
+    )
   } catch (error) {
     abort.abort(error)
     await source.close()
@@ -134,16 +136,20 @@ class Reader implements OpenVolume {
   /** the newest; a read under way goes on with the one it began with */
   #sealed: Sealed
   readonly #openers: ContainerOpener[] = []
+  /** ends what key servers are still asked for */
+  readonly #endGathering: () => void
 
   constructor(
     source: Ciphertext,
     header: ContainerHeader,
     key: GatheredKey,
     head: { bytes: Buffer; latest?: number | undefined; slice?: number | undefined },
+    endGathering: () => void,
   ) {
     const { guid, version, kid, plaintextBytes } = header.context
     if (key.manifest.version !== version)
       throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')
+    this.#endGathering = endGathering
     this.#source = source
     this.#fileKey = key.fileKey
     const opener = openContainer(header, key.fileKey, { guid, version, kid })
@@ -182,6 +188,7 @@ class Reader implements OpenVolume {
   }
 
   async close(): Promise<void> {
+    this.#endGathering()
     for (const opener of this.#openers) opener.wipe()
     await this.#source.close()
   }

@@ -55,7 +55,23 @@ export async function fetchVerified(
   o: TransferOptions,
 ): Promise<{ raw: RawContainer; key: GatheredKey }> {
   part.confirm(name)
-  const held = await keptWithKey(session, part, o)
+  // Key servers that are still to answer when the get ends are named then.
+  const ended = new AbortController()
+  const signal = o.signal === undefined ? ended.signal : AbortSignal.any([o.signal, ended.signal])
+  try {
+    return await fetchFrom(session, name, part, await keptWithKey(session, part, { ...o, signal }), o)
+  } finally {
+    ended.abort(new MdmError('MDM_UNREACHABLE', 'the transfer has ended'))
+  }
+}
+
+async function fetchFrom(
+  session: Session,
+  name: VolumeName,
+  part: PartFile,
+  held: (Kept & { key: GatheredKey }) | undefined,
+  o: TransferOptions,
+): Promise<{ raw: RawContainer; key: GatheredKey }> {
   const from = held === undefined ? undefined : { start: held.bytes, etag: held.header.etag, key: held.key }
   const reply = await requestKeyed(session, name, o, from)
   let opener: ContainerOpener | undefined

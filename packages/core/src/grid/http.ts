@@ -63,14 +63,16 @@ export class Peer {
   /**
    * Calls an endpoint and returns its parsed reply.
    *
+   * @param o `onResponse` is called when the answer has begun
    * @throws the MdmError the service answered with; MDM_UNREACHABLE, MDM_PEER, MDM_BAD_REQUEST (a reply that breaks the contract)
    */
   async call<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
     contract: Contract<P, Q, B, R>,
     input: CallInput<z.input<P>, z.input<Q>, z.input<B>> = {},
-    o: { signal?: AbortSignal | undefined; maxReplyBytes?: number } = {},
+    o: { signal?: AbortSignal | undefined; maxReplyBytes?: number; onResponse?: () => void } = {},
   ): Promise<z.infer<R>> {
     const response = await this.#send(contract, input, { accept: 'application/json' }, o.signal)
+    o.onResponse?.()
     const text = await readText(response.body, o.maxReplyBytes ?? MAX_REPLY_BYTES, o.signal)
     if (response.statusCode >= 400) throw problemOf(response.statusCode, text)
     const reply = contract.reply?.safeParse(parseJson(text))
@@ -119,6 +121,11 @@ export class Peer {
       body: bytesOf(body, o.signal),
       discard: () => void body.destroy(),
     }
+  }
+
+  /** True after close(): what fails then says nothing of the server. */
+  get closed(): boolean {
+    return this.#agent.destroyed
   }
 
   /** Ends every connection; calls under way fail. */

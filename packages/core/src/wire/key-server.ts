@@ -16,6 +16,13 @@ export const Release = z.object({
 })
 export type Release = z.infer<typeof Release>
 
+/** A server that holds nothing for the caller says so, and it holds one share of each split: everything else is a lie. */
+const Releases = z
+  .array(Release)
+  .min(1)
+  .max(100)
+  .refine((list) => new Set(list.map(({ kid, epoch }) => `${kid} ${epoch}`)).size === list.length)
+
 /**
  * All shares of a volume that the caller may read; anyone else, and any unknown GUID, gets MDM_NOT_FOUND (paper 3.3).
  * `kid` narrows the answer to one key.
@@ -25,7 +32,7 @@ export const getShares = contract({
   path: '/v1/shares/:guid',
   params: z.object({ guid: Guid }),
   query: z.object({ kid: Kid.optional() }),
-  reply: z.object({ releases: z.array(Release).max(100) }),
+  reply: z.object({ releases: Releases }),
 })
 
 /** Stores one share: idempotent; only the site's service, only under a manifest signed by a roster signing key. */

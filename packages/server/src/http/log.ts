@@ -14,6 +14,8 @@ export interface LogFields {
   /** function or file and line of ours where a fault came from */
   readonly at?: string | undefined
   readonly counted?: number | undefined
+  /** id of a key server, from the roster */
+  readonly server?: string | undefined
 }
 
 export interface Log {
@@ -22,7 +24,18 @@ export interface Log {
   error(fields: LogFields): void
 }
 
-const ALLOWED = ['event', 'code', 'status', 'ms', 'requestId', 'method', 'route', 'at', 'counted'] as const
+const ALLOWED = [
+  'event',
+  'code',
+  'status',
+  'ms',
+  'requestId',
+  'method',
+  'route',
+  'at',
+  'counted',
+  'server',
+] as const
 
 /**
  * JSON lines on stderr (stdout is for what scripts read). Whatever a caller passes, only the allowed fields come through.
