@@ -10,7 +10,10 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Guid, Kid, KeyServerId, SiteId } from '@mdm/core/names'
 import { getShares, type Release } from '@mdm/core/wire/key-server'
 import { startGrid, type Grid } from '../fixtures/grid.ts'
-import { altered, startLiar, type Lie } from '../fixtures/liar.ts'
+import { altered, startLiar, type Lie, type RawLie } from '../fixtures/liar.ts'
+import { WAYS, type Way } from '../fixtures/lies.ts'
+import { generator } from '../fixtures/random.ts'
+import { emptySpool, restartSite } from '../fixtures/site-process.ts'
 
 interface Setting {
   grid: Grid
@@ -54,7 +57,7 @@ t.test('one of three key servers may stop or die, two may not', async (t) => {
     const ms = performance.now() - started
     t.equal(run.code, 6, `two are gone: exit 6 (${which})`)
     t.equal(run.json.error.code, 'MDM_BELOW_THRESHOLD')
-    t.ok(ms < 5000, `${Math.round(ms)} ms`)
+    t.ok(ms < 15_000, `${Math.round(ms)} ms`)
     t.notOk(existsSync(join(grid.scratch, `two-${which}.nii`)), 'no file')
   }
   t.same(
@@ -86,7 +89,33 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
   kill(bad.pid, 'SIGKILL')
   await sleep(100)
 
-  const lies: Record<string, Lie> = {
+  /** A lie that needs no more than the server's own share. */
+  const told = (way: Way): { raw: RawLie } => ({
+    raw: (reply, [truth]) => {
+      const one = truth!
+      const material = {
+        truth: one,
+        others: [one],
+        older: one,
+        otherGuid: one,
+        otherKid: one,
+        attackers: one,
+      }
+      WAYS[way](reply, material, generator(1))
+    },
+  })
+  const lies: Record<string, Lie | { raw: RawLie }> = {
+    empty: told('empty'),
+    '1 MiB': told('1 MiB'),
+    'slow drip': told('slow drip'),
+    'the same share twice': {
+      raw: (reply, [truth]) => reply.end(JSON.stringify({ releases: [truth, truth] })),
+    },
+    'malformed JSON': told('malformed JSON'),
+    'a random share': told('random'),
+    'another key of the volume': {
+      raw: (reply, [truth]) => reply.end(JSON.stringify({ releases: [{ ...truth, kid: 'f'.repeat(32) }] })),
+    },
     'index 0': (r) => r.map((x) => altered(x, (s) => s.writeUInt8(0, 43))),
     'a share that does not have the digest': (r) => r.map((x) => altered(x, (s) => (s[60]! ^= 1))),
     'another epoch': (r) => r.map((x) => ({ ...altered(x, (s) => s.writeUInt32BE(2, 37)), epoch: 2 })),
@@ -141,19 +170,20 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
   }
 
   // The site asks the key servers too, to encrypt: a restart with an empty spool makes it do so.
-  const liar = await startLiar(bad.dir, bad.url, (guid) => held.get(guid) ?? [], lies['index 0']!)
-  await grid.ok('admin', ['acl', 'show', guids[0]!, '--json'])
-  const audit = async () => await readFile(join(grid.site.dir, 'audit.jsonl'), 'utf8')
-  const { restartSite, emptySpool } = await import('../fixtures/site-process.ts')
-  await restartSite(grid, emptySpool)
-  const path = join(grid.scratch, 'cold.nii')
-  t.equal((await grid.mdm('scientist', ['get', guids[0]!, '-o', path, '--json'])).code, 0)
-  t.same(await readFile(path), reference.get(guids[0]!), 'the site encrypted under the true key')
-  t.match(
-    await audit(),
-    new RegExp(`MDM_BAD_SHARE[^\\n]*${shown}|${shown}[^\\n]*MDM_BAD_SHARE`),
-    'and its audit log names the liar',
-  )
-  liar.closeAllConnections()
-  liar.close()
+  const audited = async () =>
+    (await readFile(join(grid.site.dir, 'audit.jsonl'), 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes('"key-server-fault"') && line.includes(shown)).length
+  for (const what of ['index 0', 'slow drip', 'malformed JSON', 'another key of the volume']) {
+    const liar = await startLiar(bad.dir, bad.url, (guid) => held.get(guid) ?? [], lies[what]!)
+    const before = await audited()
+    await restartSite(grid, emptySpool)
+    const path = join(grid.scratch, 'cold.nii')
+    t.equal((await grid.mdm('scientist', ['get', guids[0]!, '-o', path, '--json'])).code, 0, what)
+    t.same(await readFile(path), reference.get(guids[0]!), 'the site encrypted under the true key')
+    for (let i = 0; i < 200 && (await audited()) === before; i++) await sleep(50)
+    t.ok((await audited()) > before, `${what}: and its audit log names the liar`)
+    liar.closeAllConnections()
+    liar.close()
+  }
 })
