@@ -52,6 +52,10 @@ export interface SiteOptions {
   readonly retryMs?: number
   /** called after each step of a registration; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
+  /** what sources are read through: a test's hospital that fails */
+  readonly through?: (source: DicomSource) => DicomSource
+  /** how long a source may be silent, ms */
+  readonly silenceMs?: number
 }
 
 /**
@@ -78,7 +82,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
   const sources = new Map<string, DicomSource>()
   for (const { name, url } of config.sources) {
-    sources.set(name, openSource({ name, url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url) }))
+    const source = openSource({ name, url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url) })
+    sources.set(name, o.through?.(source) ?? source)
   }
   await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
   const closing = createClosing()
@@ -126,6 +131,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
         keys: fileKeysOf({ keyServers, roster, audit, log }),
         spoolDir: path(config.spool.dir),
         quotaBytes: config.spool.quotaBytes,
+        ...(o.silenceMs === undefined ? {} : { silenceMs: o.silenceMs }),
       }),
       (opened) => opened.close(),
     )
