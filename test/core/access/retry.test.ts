@@ -38,18 +38,39 @@ t.test(
   },
 )
 
-t.test('before a byte came, only a site that is away or says "later" is asked again', async (t) => {
-  const again: ErrorCode[] = []
-  for (const code of CODES) {
-    const abort = new AbortController()
-    const onRetry = () => {
-      again.push(code)
-      abort.abort(new Error('waits'))
+t.test(
+  'before a byte came, only a site that is away, has its database away or says "later" is asked again',
+  async (t) => {
+    const again: ErrorCode[] = []
+    for (const code of CODES) {
+      const abort = new AbortController()
+      const onRetry = () => {
+        again.push(code)
+        abort.abort(new Error('waits'))
+      }
+      const o = { retries: 1, received: () => false, signal: abort.signal, onRetry }
+      await t.rejects(retrying(failing(code, 1).work, o))
     }
-    const o = { retries: 1, received: () => false, signal: abort.signal, onRetry }
-    await t.rejects(retrying(failing(code, 1).work, o))
+    t.same(again, ['MDM_UNREACHABLE', 'MDM_LIMIT', 'MDM_STORE'])
+  },
+)
+
+t.test('key servers that are too few because their databases are away are asked again', async (t) => {
+  for (const [codes, again] of [
+    [['MDM_STORE', 'MDM_STORE'], true],
+    [['MDM_UNREACHABLE', 'MDM_STORE'], true],
+    [['MDM_UNREACHABLE', 'MDM_BAD_SHARE'], false],
+  ] as const) {
+    let calls = 0
+    const work = async () => {
+      calls++
+      const faults = codes.map((code) => ({ server: 'a', code }))
+      throw new MdmError('MDM_BELOW_THRESHOLD', undefined, { details: { faults } })
+    }
+    const o = { retries: 1, received: () => false, wait: async () => undefined }
+    await t.rejects(retrying(work, o), { code: 'MDM_BELOW_THRESHOLD' })
+    t.equal(calls, again ? 2 : 1, codes.join(' '))
   }
-  t.same(again, ['MDM_UNREACHABLE', 'MDM_LIMIT'])
 })
 
 t.test('waits grow from 1 to 8 s, less up to half at random, and attempts end', async (t) => {

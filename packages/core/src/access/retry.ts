@@ -4,8 +4,8 @@ import { ERRORS, MdmError, type ErrorCode } from '../errors.ts'
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 8_000
 
-/** Worth another attempt even before a byte came: the site itself is away, or says "later". */
-const AT_THE_DOOR = new Set<ErrorCode>(['MDM_UNREACHABLE', 'MDM_LIMIT'])
+/** Worth another attempt even before a byte came: the site itself or its database is away, or it says "later". */
+const AT_THE_DOOR = new Set<ErrorCode>(['MDM_UNREACHABLE', 'MDM_LIMIT', 'MDM_STORE'])
 
 /** One more attempt that is about to be made. */
 export interface Retry {
@@ -57,5 +57,16 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 }
 
 function isPassing(error: unknown, received: boolean): error is MdmError {
-  return error instanceof MdmError && ERRORS[error.code].retry && (received || AT_THE_DOOR.has(error.code))
+  if (!(error instanceof MdmError) || !ERRORS[error.code].retry) return false
+  return received || AT_THE_DOOR.has(error.code) || isStoreOfKeyServers(error)
+}
+
+/** Too few key servers, one of which says itself that only its database is away. */
+function isStoreOfKeyServers({ code, details }: MdmError): boolean {
+  const { faults } = details
+  return (
+    code === 'MDM_BELOW_THRESHOLD' &&
+    Array.isArray(faults) &&
+    faults.some((fault: { code?: unknown } | null) => fault?.code === 'MDM_STORE')
+  )
 }
