@@ -20,7 +20,7 @@ import { quarantine } from './quarantine.ts'
 import { makeKey, type Signer } from './seal.ts'
 
 /** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server. */
-export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6'
+export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7'
 
 export interface RegisterOptions extends CommitOptions {
   readonly audit: Audit
@@ -159,6 +159,7 @@ async function finish(o: RegisterOptions, key: Sha256): Promise<void> {
   await flushOutbox(o.db, o.audit)
   await o.after?.('J6')
   await o.journal.acknowledge(key)
+  await o.after?.('J7')
 }
 
 async function wait(o: RegisterOptions, key: Sha256, missing: readonly Missing[]): Promise<Outcome> {
