@@ -32,7 +32,7 @@ export interface SiteGrid {
 }
 
 export async function startSiteGrid(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   o: { series?: readonly Partial<SeriesOptions>[]; site?: SiteOptions; started?: boolean } = {},
 ): Promise<SiteGrid> {
   const root = await mkdtemp(join(tmpdir(), 'mdm-site-'))
