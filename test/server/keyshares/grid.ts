@@ -74,7 +74,7 @@ export async function startServer(
 
 /** A caller's connection to a key server, its key pinned as the roster says. */
 export function peerOf(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   grid: Grid,
   credential: { certificate: string; key: string },
   index = 0,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { open, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
@@ -16,10 +16,11 @@ import type { SiteGrid } from '../site-grid.ts'
 
 type Provisioned = Pick<SiteGrid, 'provisioned'>
 
-/** What one of the grid's databases holds, read past its server; `store` is a field of a configuration. */
-function rowsOf(dir: string, store: string, sql: string): Record<string, unknown>[] {
+/** What a database holds, read past its server. */
+export function rowsOf(config: string, sql: string): Record<string, unknown>[] {
+  const { store } = JSON.parse(readFileSync(config, 'utf8')) as { store: string }
   if (isPostgresUrl(store)) return psqlRows(store, sql)
-  const db = new DatabaseSync(join(dir, store), { readOnly: true, timeout: 5_000 })
+  const db = new DatabaseSync(join(dirname(config), store), { readOnly: true, timeout: 5_000 })
   try {
     return db.prepare(sql).all()
   } finally {
@@ -27,27 +28,18 @@ function rowsOf(dir: string, store: string, sql: string): Record<string, unknown
   }
 }
 
-const storeIn = (config: string): string =>
-  (JSON.parse(readFileSync(config, 'utf8')) as { store: string }).store
-
-export const siteRows = (grid: Provisioned, sql: string) => {
-  const { dir, config } = grid.provisioned.site
-  return rowsOf(dir, storeIn(config), sql)
-}
-export const keyRows = (grid: Provisioned, sql: string) =>
-  grid.provisioned.keyServers.map(({ dir, config }) => rowsOf(dir, storeIn(config), sql))
+export const siteRows = (grid: Provisioned, sql: string) => rowsOf(grid.provisioned.site.config, sql)
+const keyRows = (grid: Provisioned, sql: string) =>
+  grid.provisioned.keyServers.map(({ config }) => rowsOf(config, sql))
 
 /** Changes a row of the site's database past the site, as somebody who broke into it would. */
-export function changeSite(grid: Provisioned, sql: string): void {
-  const { dir, config } = grid.provisioned.site
-  changeStore(dir, config, sql)
-}
+export const changeSite = (grid: Provisioned, sql: string) => changeStore(grid.provisioned.site.config, sql)
 
 /** Changes a row of a database past its server. */
-export function changeStore(dir: string, config: string, sql: string): void {
-  const store = storeIn(config)
+export function changeStore(config: string, sql: string): void {
+  const { store } = JSON.parse(readFileSync(config, 'utf8')) as { store: string }
   if (isPostgresUrl(store)) return void psql(store, sql)
-  const db = new DatabaseSync(join(dir, store))
+  const db = new DatabaseSync(join(dirname(config), store))
   db.exec(sql)
   db.close()
 }
@@ -132,10 +124,8 @@ export async function checkAudit(t: Test, grid: Provisioned, guids: readonly Gui
 export async function auditViolations(grid: Provisioned, guids: readonly Guid[]): Promise<string[]> {
   const found: string[] = []
   for (const { dir } of [grid.provisioned.site, ...grid.provisioned.keyServers]) {
-    const handle = await open(join(dir, 'audit.jsonl'), 'r')
-    const chain = await readAuditChain(handle, 1).catch((error: Error) => error.message)
-    await handle.close()
-    if (typeof chain === 'string') found.push(`I7: ${chain}`)
+    const fault = await recordsFault(dir)
+    if (fault !== undefined) found.push(fault)
   }
   const registered = (await auditOf(grid.provisioned.site.dir))
     .filter((record) => record.event === 'volume-registered')
@@ -143,6 +133,17 @@ export async function auditViolations(grid: Provisioned, guids: readonly Guid[])
   if (!isDeepStrictEqual(registered.toSorted(), guids.toSorted()))
     found.push(`I7: ${registered.length} records of registrations for ${guids.length} volumes`)
   return found
+}
+
+/** What is wrong with the chain of an audit log. */
+export async function recordsFault(dir: string): Promise<string | undefined> {
+  const handle = await open(join(dir, 'audit.jsonl'), 'r')
+  const fault = await readAuditChain(handle, 1).then(
+    () => undefined,
+    (error: Error) => `I7: ${error.message}`,
+  )
+  await handle.close()
+  return fault
 }
 
 /** The records of an audit log; a line that is still being written is left out. */
