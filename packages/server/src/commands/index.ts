@@ -4,6 +4,7 @@ import { initKeys } from './init-keys.ts'
 import { initSite } from './init-site.ts'
 import { provisionGrid } from './provision-grid.ts'
 import { renew } from './renew.ts'
+import { roster } from './roster.ts'
 import { runKeys, runSite } from './run-server.ts'
 import { trustRoster } from './trust-roster.ts'
 import { writePhantoms } from './write-phantoms.ts'
@@ -15,6 +16,7 @@ export const COMMANDS: readonly Command[] = [
   runSite,
   runKeys,
   trustRoster,
+  roster,
   checkSite,
   checkKeys,
   renew,

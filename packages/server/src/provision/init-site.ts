@@ -1,14 +1,10 @@
-import { X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
-import { readCertificate } from '@mdm/core/identity/certificate'
-import { Dn, parseDn } from '@mdm/core/identity/dn'
-import { requireCa, requireIssuedBy, requireValid, type UserCa } from '@mdm/core/identity/issued'
-import type { Administrator } from '@mdm/core/identity/roster'
 import { SiteId } from '@mdm/core/names'
 import type { Listen } from '../config.ts'
 import type { Address } from './address.ts'
+import { caEntry, readAdministrator, readUserCa } from './people.ts'
 import { readServerFile } from './server-file.ts'
 import { provisionSite, type ProvisionedSite } from './site.ts'
 
@@ -62,10 +58,7 @@ export async function initSite(dir: string, o: InitSiteOptions): Promise<InitedS
   const provisioned = await provisionSite(resolve(dir), {
     ...{ site: site.data, host: o.host, port: o.port, srmPort: SRM_PORT, comments: true },
     ...{ threshold: o.threshold, source: resolve(o.source), administrators },
-    userCas: cas.map(({ certificate, nameSpaces }) => ({
-      certificate: certificate.raw.toString('base64'),
-      nameSpaces: [...nameSpaces],
-    })),
+    userCas: cas.map(caEntry),
     keyServers: servers.map(({ server }) => server),
     operators: Object.fromEntries(operators),
     ...(o.listen === undefined ? {} : { listen: o.listen }),
@@ -87,45 +80,4 @@ function requireQuorum(ids: readonly string[], threshold: number): void {
     )
   if (!(threshold >= 2 && threshold < ids.length))
     throw new MdmError('MDM_USAGE', 'the threshold is 2 or more and less than the number of key servers')
-}
-
-async function readUserCa(file: string, spaces: readonly string[]): Promise<UserCa> {
-  const { certificate, identity } = await readPem(file)
-  try {
-    requireCa(identity)
-    requireValid(identity, new Date())
-  } catch (cause) {
-    throw new MdmError('MDM_CONFIG', `${file} is not the certificate of a CA that is good today`, { cause })
-  }
-  const nameSpaces = spaces.length > 0 ? spaces.map(parseDn) : [ownSpace(identity.dn)]
-  return { certificate, identity, nameSpaces }
-}
-
-/** `cn=lab ca,o=example hospital` may name whom it wants in `o=example hospital`. */
-function ownSpace(dn: Dn): Dn {
-  const space = Dn.safeParse(dn.replace(/^cn=(?:[^\\,]|\\[^])+,/i, ''))
-  if (space.success && space.data !== dn) return space.data
-  throw new MdmError('MDM_USAGE', 'say below which name this CA may name users: --name-space "O=..."')
-}
-
-async function readAdministrator(file: string, cas: readonly UserCa[]): Promise<Administrator> {
-  const { certificate, identity } = await readPem(file)
-  const ca = cas.find((known) => known.identity.dn === identity.issuer)
-  if (ca === undefined)
-    throw new MdmError('MDM_USAGE', `the certificate ${file} is of another CA than those of --ca`)
-  requireIssuedBy(ca, certificate, identity)
-  requireValid(identity, new Date())
-  return { dn: identity.dn, issuer: ca.identity.dn, spki: identity.spki }
-}
-
-async function readPem(file: string) {
-  const text = await readFile(file).catch((cause: unknown) => {
-    throw new MdmError('MDM_USAGE', `${file} cannot be read`, { cause })
-  })
-  try {
-    const certificate = new X509Certificate(text)
-    return { certificate, identity: readCertificate(certificate.raw) }
-  } catch (cause) {
-    throw new MdmError('MDM_CONFIG', `${file} is not a certificate in PEM`, { cause })
-  }
 }
