@@ -49,8 +49,13 @@ export async function readAdministrator(file: string, cas: readonly UserCa[]): P
       'MDM_USAGE',
       `the certificate ${file} is of a CA that the roster does not name: see --ca`,
     )
-  requireIssuedBy(ca, certificate, identity)
-  requireValid(identity, new Date())
+  try {
+    requireIssuedBy(ca, certificate, identity)
+    requireValid(identity, new Date())
+  } catch (cause) {
+    if (!(cause instanceof MdmError)) throw cause
+    throw new MdmError(cause.code, `${file}: ${cause.message}`, { cause })
+  }
   return { dn: identity.dn, issuer: ca.identity.dn, spki: identity.spki }
 }
 
