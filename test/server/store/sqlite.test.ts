@@ -80,3 +80,33 @@ t.test('a store that cannot be opened is a fault of the configuration', async (t
   const db = new Kysely<Schema>({ dialect: sqliteDialect(join(t.testdir(), 'absent', 'store.sqlite')) })
   await t.rejects(db.selectFrom('share').selectAll().execute(), { code: 'MDM_CONFIG' })
 })
+
+t.test('a full disk is a fault that passes: nothing half is kept, and there is no restart', async (t) => {
+  const { db } = await store(t)
+  const pages = async (sqlText: string) => {
+    const { sql } = await import('kysely')
+    return Number(Object.values((await sql`pragma ${sql.raw(sqlText)}`.execute(db)).rows[0] as object)[0])
+  }
+  const row = (guid: string, bytes: number) => ({ guid, epoch: 1, sealed: Buffer.alloc(bytes), at: null })
+  // SQLite's own limit: it fails in the same way, and as it does then ends the transaction by itself.
+  await pages(`max_page_count = ${(await pages('page_count')) + 2}`)
+  const filling = db.transaction().execute(async (trx) => {
+    await trx.insertInto('share').values(row('small', 10)).execute()
+    await trx.insertInto('share').values(row('large', 100_000)).execute()
+  })
+  await t.rejects(filling, { code: 'MDM_STORE', message: /cannot be/ })
+  t.strictSame(await db.selectFrom('share').selectAll().execute(), [])
+  await pages('max_page_count = 1000000')
+  await db.insertInto('share').values(row('large', 100_000)).execute()
+  t.equal((await db.selectFrom('share').select('guid').execute()).length, 1)
+})
+
+t.test('a rollback of a transaction that the disk has ended already hides no error', async (t) => {
+  const { db } = await store(t)
+  const { sql } = await import('kysely')
+  const ended = db.transaction().execute(async (trx) => {
+    await sql`rollback`.execute(trx)
+    throw new Error('what really happened')
+  })
+  await t.rejects(ended, { message: 'what really happened' })
+})

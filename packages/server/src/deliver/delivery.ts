@@ -8,7 +8,7 @@ import { createEnded, type Ended } from './ended.ts'
 import { Preparation, reportOf, type PreparationKey, type PreparationReport } from './preparation.ts'
 import { prepare, type FileKeys } from './prepare.ts'
 import { createQuota, type Quota } from './quota.ts'
-import { discard, restoreSpool, spoolPaths } from './spool.ts'
+import { createDiscard, restoreSpool, spoolPaths } from './spool.ts'
 import { createWindow, WINDOW_BYTES, type Window } from './window.ts'
 
 /** An unfinished preparation that nobody reads or pins is given up after this time (FLOW 2.8). */
@@ -67,6 +67,7 @@ class PreparedDelivery implements Delivery {
   readonly #quota: Quota
   readonly #window: Window
   readonly #ended: Ended
+  readonly #discard = createDiscard()
   #closed = false
 
   constructor(o: DeliveryOptions) {
@@ -117,6 +118,7 @@ class PreparedDelivery implements Delivery {
       ...this.#o,
       quota: this.#quota,
       window: this.#window,
+      discard: this.#discard,
       silenceMs: this.#o.silenceMs ?? SILENCE_MS,
     }
     const run = prepare(preparation, record, context, timing)
@@ -151,9 +153,9 @@ class PreparedDelivery implements Delivery {
     const { length, etag } = oldest.container!
     oldest.move('EXPIRED')
     this.#quota.release(length)
-    const gone = discard(...Object.values(spoolPaths(this.#o.spoolDir, etag)))
-      .catch(() => undefined)
-      .finally(() => this.#running.delete(gone))
+    const gone = this.#discard(...Object.values(spoolPaths(this.#o.spoolDir, etag))).finally(() =>
+      this.#running.delete(gone),
+    )
     this.#running.add(gone)
     return true
   }
@@ -166,7 +168,7 @@ class PreparedDelivery implements Delivery {
         if (site !== this.#o.site || this.#preparations.has(nameOf(key))) throw new MdmError('MDM_SPOOL_FULL')
         this.#quota.reserve(header.length)
       } catch {
-        void discard(path)
+        void this.#discard(path)
         continue
       }
       const preparation = this.#keep(key)

@@ -6,13 +6,14 @@ import { free } from '@mdm/core/memory'
 import type { SiteId } from '@mdm/core/names'
 import type { Timing } from '@mdm/core/timing'
 import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
+import { diskFault } from './disk-fault.ts'
 import { createFrameFile, type FrameFile } from './frame-file.ts'
 import { createPlacement } from './placement.ts'
 import { createPlaintextDigest } from './plaintext-digest.ts'
 import type { Preparation } from './preparation.ts'
 import type { ReceivedSlice } from './slices.ts'
 import { createSpill } from './spill.ts'
-import { discard, publish, spoolPaths } from './spool.ts'
+import { publish, spoolPaths, type Discard } from './spool.ts'
 import type { Window } from './window.ts'
 
 export interface FillContext {
@@ -20,6 +21,7 @@ export interface FillContext {
   readonly site: SiteId
   readonly spoolDir: string
   readonly window: Window
+  readonly discard: Discard
 }
 
 /**
@@ -56,9 +58,10 @@ export async function fill(
     await sealFrames(preparation, record, { writer, file, fileKey, slices: opened.slices }, o, endOverhead)
     if (!preparation.move('SEALED')) throw preparation.reason
   } catch (error) {
-    await file?.close()
-    await discard(paths.filling)
-    throw error
+    // What the disk says here must not stand for why it failed.
+    await file?.close().catch(() => undefined)
+    await o.discard(paths.filling)
+    throw diskFault(error)
   } finally {
     writer.wipe()
     endOverhead()
@@ -87,7 +90,7 @@ async function sealFrames(
   o: FillContext,
   accepted: () => void,
 ): Promise<void> {
-  const spill = createSpill(spoolPaths(o.spoolDir, writer.etag).spill)
+  const spill = createSpill(spoolPaths(o.spoolDir, writer.etag).spill, o.discard)
   let opener: ContainerOpener | undefined
   const digest = createPlaintextDigest(file, (index, bytes) => {
     opener ??= openContainer(parseContainerHeader(writer.header)!, fileKey, record)
@@ -150,6 +153,7 @@ async function requireSamePlaintext(record: VolumeRecord, sha256: string, o: Fil
 export async function giveName(
   preparation: Preparation,
   { file, filling, sealed }: SealedFile,
+  discard: Discard,
 ): Promise<void> {
   const release = preparation.hold()
   try {
@@ -160,7 +164,7 @@ export async function giveName(
   } catch {
     // It is served under its first name until the next start, which deletes it: nothing is lost but the work.
   } finally {
-    await file.close()
+    await file.close().catch(() => undefined)
     release()
   }
 }

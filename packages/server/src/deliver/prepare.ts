@@ -53,7 +53,7 @@ export async function prepare(
       const opened = () => open(preparation, record, slices, o, timing)
       const file = await fill(preparation, record, await opened(), o, timing)
       sealed = true
-      await giveName(preparation, file)
+      await giveName(preparation, file, o.discard)
     } finally {
       // not awaited: a source that hangs ends when the signal aborts
       slices.return(undefined).catch(() => undefined)

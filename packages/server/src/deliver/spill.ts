@@ -3,6 +3,7 @@ import { open, rm, type FileHandle } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import { diskFault } from './disk-fault.ts'
 import { free } from '@mdm/core/memory'
+import type { Discard } from './spool.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 const TAG_BYTES = 16
@@ -37,9 +38,13 @@ export function spillLength(bytes: number, pieces: number): number {
  * disk after a crash is noise. The file (0600) is made at the first piece.
  *
  * @param path a name that does not exist yet
+ * @param discard deletes it in the end
  * @see NIST SP 800-38D section 8.2.1 (deterministic nonces)
  */
-export function createSpill(path: string): Spill {
+export function createSpill(
+  path: string,
+  discard: Discard = (...files) => rm(files[0]!, { force: true }),
+): Spill {
   const key = randomBytes(32)
   // pieces may be tiny: they are gathered, as ciphertext, and written a block at a time
   let block = Buffer.alloc(0)
@@ -107,7 +112,7 @@ export function createSpill(path: string): Spill {
       const open = file
       file = undefined
       await open?.close()
-      if (open !== undefined) await rm(path, { force: true })
+      if (open !== undefined) await discard(path)
     },
   }
 }

@@ -73,7 +73,21 @@ export async function publish(filling: string, sealed: string): Promise<void> {
   }
 }
 
-/** Deletes spool files; one that is gone is fine. */
-export async function discard(...files: string[]): Promise<void> {
-  await Promise.all(files.map((file) => rm(file, { force: true })))
+/** Deletes spool files; one that is gone is fine, and one that the disk does not let go is tried again with the next. */
+export type Discard = (...files: string[]) => Promise<void>
+
+export function createDiscard(): Discard {
+  const left = new Set<string>()
+  return async (...files) => {
+    for (const file of files) left.add(file)
+    await Promise.all(
+      [...left].map(async (file) => {
+        const gone = await rm(file, { force: true }).then(
+          () => true,
+          () => false,
+        )
+        if (gone) left.delete(file)
+      }),
+    )
+  }
 }

@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { MdmError } from '@mdm/core/errors'
+import { diskFault } from './disk-fault.ts'
 import type { Preparation } from './preparation.ts'
 
 /** Bytes read from the spool at once. */
@@ -71,7 +72,7 @@ class ContainerReader extends Readable {
       return
     }
     this.#reading = this.#readChunk()
-      .catch((error: unknown) => void this.destroy(error as Error))
+      .catch((error: unknown) => void this.destroy(diskFault(error) as Error))
       .finally(() => {
         this.#reading = undefined
         this.#look()

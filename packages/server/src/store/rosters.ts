@@ -124,17 +124,21 @@ async function readChains(dir: string): Promise<Map<string, TrustedRoster[]>> {
   return chains
 }
 
-/** Writes a whole file or none, on the disk when it resolves. */
+/** Writes a whole file or none, on the disk when it resolves. @throws MDM_STORE when the disk does not take it */
 async function writeDurably(dir: string, name: string, text: string): Promise<void> {
   const part = join(dir, `.${name}.part`)
-  const file = await open(part, 'w', 0o600)
   try {
-    await file.writeFile(`${text}\n`)
-    await file.datasync()
-  } finally {
-    await file.close()
+    const file = await open(part, 'w', 0o600)
+    try {
+      await file.writeFile(`${text}\n`)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    await rename(part, join(dir, name))
+    const folder = await open(dir, 'r')
+    await folder.datasync().finally(() => folder.close())
+  } catch (cause) {
+    throw new MdmError('MDM_STORE', 'the folder of rosters cannot be written now', { cause })
   }
-  await rename(part, join(dir, name))
-  const folder = await open(dir, 'r')
-  await folder.datasync().finally(() => folder.close())
 }

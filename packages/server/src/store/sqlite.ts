@@ -2,6 +2,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
 import { MdmError } from '@mdm/core/errors'
+import { sqliteFault } from './sqlite-errors.ts'
 
 /**
  * Kysely over Node's own SQLite, for a file that only its owner may read (0600; SQLite gives its -wal and -shm files the same
@@ -12,7 +13,8 @@ import { MdmError } from '@mdm/core/errors'
  *
  * @param file path of the database, or ':memory:'
  * @param o `alone`: no other process may have it open so
- * @throws MDM_CONFIG when the file cannot be opened, MDM_CONFLICT when another process has it: at the first query
+ * @throws MDM_CONFIG when the file cannot be opened, MDM_CONFLICT when another process has it: at the first query; MDM_STORE when the
+ *         disk does not take or give what a query wants: nothing of its transaction is kept, and it may be done again
  */
 export function sqliteDialect(file: string, o: { alone?: boolean } = {}): Dialect {
   return new SqliteDialect({
@@ -83,7 +85,7 @@ function adapt(database: DatabaseSync, closed: () => void): SqliteDatabase {
     prepare(sql) {
       const known = prepared.get(sql)
       if (known !== undefined) return known
-      const statement = adaptStatement(database.prepare(sql))
+      const statement = guarded(() => adaptStatement(database, database.prepare(sql)))
       const [oldest] = prepared.keys()
       if (prepared.size >= MAX_STATEMENTS && oldest !== undefined) prepared.delete(oldest)
       prepared.set(sql, statement)
@@ -93,15 +95,28 @@ function adapt(database: DatabaseSync, closed: () => void): SqliteDatabase {
 }
 
 /** Kysely asks `reader` to know whether rows come back: they do when the statement has columns. */
-function adaptStatement(statement: StatementSync): SqliteStatement {
+function adaptStatement(database: DatabaseSync, statement: StatementSync): SqliteStatement {
   const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
+  const isRollback = /^rollback$/i.test(statement.sourceSQL)
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...values(parameters)).map(withBuffers),
-    run: (parameters) => statement.run(...values(parameters)),
+    all: (parameters) => guarded(() => statement.all(...values(parameters)).map(withBuffers)),
+    run(parameters) {
+      // A full disk ends a transaction by itself; a second end would be an error that hides the first.
+      if (isRollback && !database.isTransaction) return { changes: 0, lastInsertRowid: 0 }
+      return guarded(() => statement.run(...values(parameters)))
+    },
     *iterate(parameters) {
       for (const row of statement.iterate(...values(parameters))) yield withBuffers(row)
     },
+  }
+}
+
+function guarded<Result>(act: () => Result): Result {
+  try {
+    return act()
+  } catch (error) {
+    throw sqliteFault(error)
   }
 }
 
