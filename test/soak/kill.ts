@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createDeliveryWorld, killDelivery, writesOfGet } from '../fixtures/crash/delivery-kills.ts'
 import { createKeyWorld, DEEDS, killKeyServer, writesOf } from '../fixtures/crash/key-server-kills.ts'
+import { failGet, failKeyServer, failRegistration, faultsOf, type Fault } from '../fixtures/crash/faults.ts'
 import { createMortalWorld, killAtMoment } from '../fixtures/crash/random-kills.ts'
 import { killAtStep, killAtWrite, STEPS, writesOfRegistration } from '../fixtures/crash/register-kills.ts'
 import { createWorld } from '../fixtures/crash/world.ts'
@@ -18,7 +19,7 @@ const USAGE = `npm run soak:kill -- [--each N] [--random N] [--seed S] [--minute
   --random   kills at random moments (1000)
   --seed     of the random moments
   --minutes  begins no kill after so many minutes
-  --only     steps, writes, get, keys, random
+  --only     steps, writes, get, keys, random, faults (each once, every error at every write call)
   --tally    counts are kept in this file, and a run that finds it goes on from them`
 
 /** How often each point was visited, and what did not hold. */
@@ -35,7 +36,7 @@ export interface SoakOptions {
   readonly each: number
   readonly random: number
   readonly seed: number
-  /** groups of points; all when empty */
+  /** groups of points; all kills when empty */
   readonly only: readonly string[]
   /** begins no kill after it, ms since 1970 */
   readonly until: number
@@ -78,8 +79,29 @@ async function pointsOf(
     renewing(createKeyWorld),
     renewing(createMortalWorld),
   ]
-  const wanted = (group: string) => o.only.length === 0 || o.only.includes(group)
+  const wanted = (group: string) => (o.only.length === 0 ? group !== 'faults' : o.only.includes(group))
   const points: Point[] = []
+  /** Every error of every write call once, without a restart. */
+  const addFaults = async () => {
+    const of = async (what: string, writes: readonly string[], fail: (fault: Fault) => Promise<string[]>) => {
+      for (const fault of faultsOf(writes.length)) {
+        const { at, act, errno } = fault
+        const name = `${what}, ${errno} ${act} at write ${String(at).padStart(2, '0')} (${writes[at - 1]})`
+        add('faults', name, () => fail(fault), 1)
+      }
+    }
+    await of('registration', await registering.borrow(writesOfRegistration), (fault) =>
+      registering.use((world) => failRegistration(world, fault)),
+    )
+    await of('get', await delivering.borrow(writesOfGet), (fault) =>
+      delivering.use((world) => failGet(world, fault)),
+    )
+    for (const [name, deed] of Object.entries(DEEDS)) {
+      await of(name, await keeping.borrow((world) => writesOf(world, deed)), (fault) =>
+        keeping.use((world) => failKeyServer(world, deed, fault)),
+      )
+    }
+  }
   const add = (group: string, name: string, kill: () => Promise<string[]>, times = o.each) => {
     if (wanted(group)) points.push({ group, name, times, kill })
   }
@@ -108,6 +130,7 @@ async function pointsOf(
     const writes = await keeping.borrow((world) => writesOf(world, deed))
     each('keys', name, writes, (at) => keeping.use((world) => killKeyServer(world, deed, midway(at))))
   }
+  if (wanted('faults')) await addFaults()
   add('random', 'at random moments', () => mortal.use((world) => killAtMoment(world, random)), o.random)
   return {
     points,

@@ -73,21 +73,28 @@ export async function publish(filling: string, sealed: string): Promise<void> {
   }
 }
 
-/** Deletes spool files; one that is gone is fine, and one that the disk does not let go is tried again with the next. */
+/** Deletes spool files; one that is gone is fine, and one that the disk does not let go is tried again until it does. */
 export type Discard = (...files: string[]) => Promise<void>
+
+/** How often what could not be deleted is tried again, ms. */
+const AGAIN_MS = 1_000
 
 export function createDiscard(): Discard {
   const left = new Set<string>()
-  return async (...files) => {
+  let timer: NodeJS.Timeout | undefined
+  const discard: Discard = async (...files) => {
+    clearTimeout(timer)
     for (const file of files) left.add(file)
     await Promise.all(
-      [...left].map(async (file) => {
-        const gone = await rm(file, { force: true }).then(
-          () => true,
-          () => false,
-        )
-        if (gone) left.delete(file)
-      }),
+      [...left].map((file) =>
+        rm(file, { force: true }).then(
+          () => left.delete(file),
+          () => undefined,
+        ),
+      ),
     )
+    clearTimeout(timer)
+    if (left.size > 0) timer = setTimeout(() => void discard(), AGAIN_MS).unref()
   }
+  return discard
 }
