@@ -36,6 +36,8 @@ export interface Report {
   readonly trends: readonly Trend[]
 }
 
+/** A run of so many seconds says something of growth. */
+const LONG_S = 300
 const SPOOL_MIB = 48
 const LARGE = { columns: 256, rows: 256, slices: 48 }
 const SMALL = { columns: 64, rows: 48, slices: 8 }
@@ -97,6 +99,7 @@ async function run(o: NemesisOptions, t: Test): Promise<Report> {
     nemesis(target, { ...o, running, strikes, ledger }),
   ])
   const trends = meters.stop()
+  if (o.seconds >= LONG_S) for (const trend of trends) requireFlat(trend, ledger)
   await mended(servers, postgres)
   const volumes = await lookAt(ledger, admin, { provisioned } as SiteGrid, site)
   return { violations: ledger.violations, counts: ledger.counts, strikes, volumes, trends }
@@ -120,6 +123,13 @@ async function nemesis(
     )
     await sleep(2_000 + random(2_500))
   }
+}
+
+/** What a server takes must not grow with the time it runs, though there are more volumes. */
+function requireFlat({ server, rssMib, fds }: Trend, ledger: Ledger): void {
+  if (rssMib[1] > 1.3 * rssMib[0] + 30)
+    ledger.violation(`${server}: memory grows, ${rssMib.join(' -> ')} MiB`)
+  if (fds[1] > fds[0] + 50) ledger.violation(`${server}: descriptors grow, ${fds.join(' -> ')}`)
 }
 
 /** Everything runs and answers again. */
