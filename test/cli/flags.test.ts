@@ -40,6 +40,8 @@ t.test('-o, --level and --format are decided before anything is fetched', async 
     'the extension tells',
   )
   t.match(await plan(join(dir, 'a.NRRD')), { kind: 'file', format: 'nrrd' })
+  t.match(await plan(join(dir, 'a.nii.gz')), { kind: 'file', format: 'nifti-gz' })
+  t.match(await plan(join(dir, 'a.mha')), { kind: 'file', format: 'metaimage' })
   t.match(await plan(join(dir, 'a.mdm')), { kind: 'file', level: 'raw' })
   t.match(
     await plan(join(dir, 'a.mdm'), { format: 'nifti' }),
@@ -55,7 +57,8 @@ t.test('-o, --level and --format are decided before anything is fetched', async 
   await t.rejects(plan(join(dir, 'a.nii'), {}, 2), usage, 'two volumes, one file')
   await t.rejects(plan('-', {}, 2), usage, 'two volumes, one stream')
   await t.rejects(plan(join(dir, 'no', 'a.nii')), usage, 'no such folder')
-  await t.rejects(plan(join(dir, 'a.nii.gz')), usage, 'not a format of ours')
+  for (const name of ['a.nrrd.gz', 'a.mhd', 'a.nhdr', 'a.dcm'])
+    await t.rejects(plan(join(dir, name)), usage, 'not a format of ours')
   await t.rejects(plan(join(dir, 'a.mdm'), { level: 'raw', format: 'nifti' }), usage)
   await t.rejects(plan(join(dir, 'a.mdm'), { level: 'raw', sliced: true }), usage)
 })
@@ -63,6 +66,8 @@ t.test('-o, --level and --format are decided before anything is fetched', async 
 t.test('files in a folder are called by GUID and what they hold', async (t) => {
   const folder = { kind: 'folder', path: 'out', level: 'decrypt', format: 'nifti' } as const
   t.equal(pathOf(folder, 'g@2'), join('out', 'g@2.nii'))
+  t.equal(pathOf({ ...folder, format: 'nifti-gz' }, 'g'), join('out', 'g.nii.gz'))
+  t.equal(pathOf({ ...folder, format: 'metaimage' }, 'g'), join('out', 'g.mha'))
   t.equal(pathOf({ ...folder, level: 'raw' }, 'g'), join('out', 'g.mdm'))
   t.equal(pathOf(folder, '../../etc/passwd'), join('out', 'passwd.nii'), 'a name never climbs out')
   t.equal(pathOf({ ...folder, kind: 'file', path: 'x.nii' }, 'g'), 'x.nii')

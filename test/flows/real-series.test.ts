@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import t from 'tap'
-import { startGrid } from '../fixtures/grid.ts'
+import t, { type Test } from 'tap'
+import { startGrid, type Grid } from '../fixtures/grid.ts'
 import { sharedData } from '../fixtures/shared-data.ts'
 
 const run = promisify(execFile)
@@ -74,6 +74,8 @@ t.test('every real series comes out of the secured path voxel by voxel right', a
     t.equal(right.length, 1, right[0]?.trim() ?? `${id} is not among the files`)
   }
 
+  if (compare !== undefined) await judgeOthers(t, grid, guids, out)
+
   const { guid, sha256 } = got.files[0]
   const row = (await grid.ok('scientist', ['ls', '--json'])).json.rows.find(
     (r: { guid: string }) => r.guid === guid,
@@ -89,3 +91,18 @@ t.test('every real series comes out of the secured path voxel by voxel right', a
     )
   }
 })
+
+/** The same volumes as .nii.gz and .mha, read by nibabel and by numpy, hold what the NIfTI files hold. */
+async function judgeOthers(t: Test, grid: Grid, guids: readonly string[], out: string): Promise<void> {
+  for (const format of ['nifti-gz', 'metaimage'])
+    await grid.ok('scientist', ['get', ...guids, '-o', out, '--format', format])
+  const pairs = guids.flatMap((guid) => [join(out, `${guid}.mha`), join(out, `${guid}.nii.gz`)])
+  const script = resolve(import.meta.dirname, '../fixtures/compare-metaimage.py')
+  const { stdout } = await run('/usr/bin/python3', [script, ...pairs])
+  t.equal(stdout, 'same\n'.repeat(guids.length), 'MetaImage and packed NIfTI agree voxel by voxel')
+  const same =
+    'import sys, nibabel, numpy; a, b = (nibabel.load(f) for f in sys.argv[1:]); ' +
+    'print((a.affine == b.affine).all() and numpy.array_equal(a.dataobj, b.dataobj))'
+  const nii = join(out, `${guids[0]}.nii`)
+  t.equal((await run('/usr/bin/python3', ['-c', same, nii, `${nii}.gz`])).stdout, 'True\n')
+}

@@ -1,4 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
+import { FORMAT_NAMES } from '@mdm/core/volume/formats/names'
 import { Flags } from '@oclif/core'
 
 /** Where results go: a file, a folder, or - for stdout. */
@@ -10,7 +11,7 @@ export const output = Flags.custom<string>({
 
 /** What a volume is written as. */
 export const format = Flags.option({
-  options: ['nrrd', 'nifti'] as const,
+  options: FORMAT_NAMES,
   description: 'volume format; guessed from the name given by -o, else nrrd',
 })
 

@@ -1,22 +1,19 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
+import { EXTENSIONS, FORMAT_NAMES, type FormatName } from '@mdm/core/volume/formats/names'
 
 export type Level = 'raw' | 'decrypt'
-export type VolumeFormat = 'nrrd' | 'nifti'
 
 /** What -o, --level and --format mean together. */
 export interface OutputPlan {
   readonly level: Level
-  readonly format: VolumeFormat
+  readonly format: FormatName
   /** `-` for stdout, a file, or a folder to be filled */
   readonly kind: 'stdout' | 'file' | 'folder'
   /** File or folder; made if it is a folder. */
   readonly path: string
 }
-
-/** What a file of each kind is called when -o names only a folder. */
-export const EXTENSIONS = { nrrd: '.nrrd', nifti: '.nii', raw: '.mdm' } as const
 
 /**
  * Decides where volumes go and as what, before anything is fetched.
@@ -29,7 +26,7 @@ export async function planOutput(
   o: {
     output?: string | undefined
     level?: Level | undefined
-    format?: VolumeFormat | undefined
+    format?: FormatName | undefined
     sliced: boolean
   },
 ): Promise<OutputPlan> {
@@ -55,16 +52,24 @@ export async function planOutput(
 /** The path of one volume under a plan; `stem` names it inside a folder. */
 export function pathOf(plan: OutputPlan, stem: string): string {
   if (plan.kind !== 'folder') return plan.path
-  return join(plan.path, `${basename(stem)}${EXTENSIONS[plan.level === 'raw' ? 'raw' : plan.format]}`)
+  return join(plan.path, `${basename(stem)}${plan.level === 'raw' ? RAW : EXTENSIONS[plan.format]}`)
 }
 
-function guessFrom(file: string): { level?: Level; format?: VolumeFormat } {
-  const extension = extname(file).toLowerCase()
-  if (extension === '.nii') return { format: 'nifti' }
-  if (extension === '.nrrd') return { format: 'nrrd' }
-  if (extension === '.mdm') return { level: 'raw' }
-  if (extension === '.gz' || extension === '.nhdr')
-    throw new MdmError('MDM_USAGE', `${extension} is not written: use .nii or .nrrd`)
+/** What a container is called. */
+const RAW = '.mdm'
+/** Endings of formats that are not written, so that a file is not called what it is not. */
+const NOT_WRITTEN = ['.gz', '.nhdr', '.mhd', '.img', '.hdr', '.dcm']
+
+function guessFrom(file: string): { level?: Level; format?: FormatName } {
+  const name = file.toLowerCase()
+  if (name.endsWith(RAW)) return { level: 'raw' }
+  const format = FORMAT_NAMES.find((f) => name.endsWith(EXTENSIONS[f]))
+  if (format !== undefined) return { format }
+  const extension = extname(name)
+  if (NOT_WRITTEN.includes(extension)) {
+    const written = Object.values(EXTENSIONS).join(', ')
+    throw new MdmError('MDM_USAGE', `${extension} is not written: the name ends in ${written}`)
+  }
   return {}
 }
 

@@ -1,6 +1,6 @@
 import type { OpenOptions } from '@mdm/core/access/decrypt'
 import type { Session } from '@mdm/core/access/session'
-import type { VolumeFormat } from './output-plan.ts'
+import type { FormatName } from '@mdm/core/volume/formats/names'
 
 /** One opened container as --json shows it. */
 export interface DecryptedFile {
@@ -13,7 +13,7 @@ export interface DecryptedFile {
 }
 
 export interface DecryptOptions extends OpenOptions {
-  readonly format: VolumeFormat
+  readonly format: FormatName
   readonly slices?: readonly [number, number] | undefined
 }
 

@@ -21,6 +21,7 @@ export default class Decrypt extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> CONTAINER -o brain.nii',
     '<%= config.bin %> <%= command.id %> CONTAINER -o volumes/ --format nrrd --json',
+    '<%= config.bin %> <%= command.id %> CONTAINER -o brain.mha',
     '<%= config.bin %> <%= command.id %> CONTAINER --slices 0-1 -o first.nrrd',
   ]
   static override args = {

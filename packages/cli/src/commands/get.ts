@@ -35,6 +35,7 @@ export default class Get extends BaseCommand {
     '<%= config.bin %> <%= command.id %> GUID',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii --timings',
     '<%= config.bin %> <%= command.id %> LFN -o volumes/ --format nifti --json',
+    '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz',
     '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
     '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',
     '<%= config.bin %> <%= command.id %> GUID -o - | head -n 5',

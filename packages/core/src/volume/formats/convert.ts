@@ -1,7 +1,13 @@
 import { MdmError } from '../../errors.ts'
 import { sliceRange, voxelBytes, type Volume } from '../volume.ts'
-import { FORMATS, type FormatName } from './index.ts'
+import { FORMATS, type Format } from './index.ts'
+import type { FormatName } from './names.ts'
 import { parseNrrdHeader } from './nrrd.ts'
+
+export interface ConvertOptions {
+  readonly volume?: Volume | undefined
+  readonly slices?: readonly [number, number] | undefined
+}
 
 /**
  * Turns the NRRD plaintext into a file of the format named, as a stream that holds no more than one piece at a time.
@@ -16,11 +22,21 @@ import { parseNrrdHeader } from './nrrd.ts'
 export async function* convert(
   format: FormatName,
   plaintext: AsyncIterable<Buffer>,
-  o: { volume?: Volume | undefined; slices?: readonly [number, number] | undefined } = {},
+  o: ConvertOptions = {},
+): AsyncGenerator<Buffer> {
+  const { pack = (file) => file } = FORMATS[format] as Format
+  yield* pack(unpacked(FORMATS[format], plaintext, o))
+}
+
+async function* unpacked(
+  format: Format,
+  plaintext: AsyncIterable<Buffer>,
+  o: ConvertOptions,
 ): AsyncGenerator<Buffer> {
   const part = (volume: Volume): Volume => (o.slices === undefined ? volume : sliceRange(volume, o.slices))
   let volume = o.volume && part(o.volume)
-  if (volume !== undefined) yield FORMATS[format].header(volume)
+  if (volume !== undefined) yield format.header(volume)
+  let encode = volume && format.encoder?.(volume)
   let left = volume === undefined ? 0 : voxelBytes(volume)
   let start: Buffer = Buffer.alloc(0)
   for await (const piece of plaintext) {
@@ -32,10 +48,12 @@ export async function* convert(
       volume = part(parsed.volume)
       left = voxelBytes(volume)
       voxels = start.subarray(parsed.headerBytes)
-      yield FORMATS[format].header(volume)
+      encode = format.encoder?.(volume)
+      yield format.header(volume)
     }
     left -= voxels.length
     if (left < 0) throw new MdmError('MDM_INTEGRITY', 'there are more voxels than the header says')
+    if (encode !== undefined) voxels = encode(voxels)
     if (voxels.length > 0) yield voxels
   }
   if (volume === undefined || left > 0) {

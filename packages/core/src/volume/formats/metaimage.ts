@@ -1,0 +1,110 @@
+import { spacing, VOXEL_BYTES, type Vec3, type Volume, type VoxelType } from '../volume.ts'
+
+const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
+  int8: 'MET_CHAR',
+  uint8: 'MET_UCHAR',
+  int16: 'MET_SHORT',
+  uint16: 'MET_USHORT',
+  int32: 'MET_INT',
+  uint32: 'MET_UINT',
+}
+
+/**
+ * The MetaImage header of a volume, the voxels following in the same file (.mha). World coordinates are LPS, as in the NRRD.
+ * MetaImage has no field for rescale: where slope and intercept say anything, the voxels are real values (realValues).
+ *
+ * @returns ASCII; the voxels begin after its last line
+ * @see docs/formats/volume.md; https://itk.org/Wiki/ITK/MetaIO/Documentation
+ */
+export function metaimageHeader(volume: Volume): Buffer {
+  const steps = spacing(volume)
+  const axes = volume.spaceDirections.map((step, axis) => step.map((x) => x / steps[axis]! + 0) as Vec3)
+  const lines = [
+    'ObjectType = Image',
+    'NDims = 3',
+    'BinaryData = True',
+    'BinaryDataByteOrderMSB = False',
+    'CompressedData = False',
+    `TransformMatrix = ${axes.flat().join(' ')}`,
+    `Offset = ${volume.origin.join(' ')}`,
+    'CenterOfRotation = 0 0 0',
+    `AnatomicalOrientation = ${orientation(axes)}`,
+    `ElementSpacing = ${steps.join(' ')}`,
+    `DimSize = ${volume.columns} ${volume.rows} ${volume.slices}`,
+    `ElementType = ${elementType(volume)}`,
+    'ElementDataFile = LOCAL',
+  ]
+  return Buffer.from(`${lines.join('\n')}\n`, 'latin1')
+}
+
+/**
+ * Writes `stored * slope + intercept` for each voxel: float for volumes of 8 and 16 bits, double for those of 32.
+ *
+ * @returns undefined where the stored voxels are the values already; else what turns the next piece of voxels, cut anywhere,
+ *   into values
+ */
+export function realValues(volume: Volume): ((voxels: Buffer) => Buffer) | undefined {
+  if (isIdentity(volume)) return undefined
+  const { type, slope, intercept } = volume
+  const from = VOXEL_BYTES[type]
+  const to = isWide(type) ? 8 : 4
+  let rest: Buffer = Buffer.alloc(0)
+  return (piece) => {
+    const voxels = rest.length === 0 ? piece : Buffer.concat([rest, piece])
+    const count = Math.floor(voxels.length / from)
+    const values = Buffer.allocUnsafeSlow(count * to)
+    const stored = reader(voxels, type)
+    for (let i = 0; i < count; i++) {
+      const value = stored(i * from) * slope + intercept
+      if (to === 8) values.writeDoubleLE(value, i * to)
+      else values.writeFloatLE(value, i * to)
+    }
+    rest = Buffer.from(voxels.subarray(count * from))
+    return values
+  }
+}
+
+function elementType(volume: Volume): string {
+  if (isIdentity(volume)) return ELEMENT_TYPES[volume.type]
+  return isWide(volume.type) ? 'MET_DOUBLE' : 'MET_FLOAT'
+}
+
+function isIdentity({ slope, intercept }: Volume): boolean {
+  return slope === 1 && intercept === 0
+}
+
+function isWide(type: VoxelType): boolean {
+  return VOXEL_BYTES[type] === 4
+}
+
+function reader(voxels: Buffer, type: VoxelType): (at: number) => number {
+  const readers: Record<VoxelType, (at: number) => number> = {
+    int8: (at) => voxels.readInt8(at),
+    uint8: (at) => voxels.readUInt8(at),
+    int16: (at) => voxels.readInt16LE(at),
+    uint16: (at) => voxels.readUInt16LE(at),
+    int32: (at) => voxels.readInt32LE(at),
+    uint32: (at) => voxels.readUInt32LE(at),
+  }
+  return readers[type]
+}
+
+/** Each letter says where an axis comes from: R L, A P, I S. An axis that leans has the letter of where it mostly goes. */
+const LETTERS = ['RL', 'AP', 'IS'] as const
+const ORDERS: readonly Order[] = [
+  [0, 1, 2],
+  [0, 2, 1],
+  [1, 0, 2],
+  [1, 2, 0],
+  [2, 0, 1],
+  [2, 1, 0],
+]
+type Order = readonly [0 | 1 | 2, 0 | 1 | 2, 0 | 1 | 2]
+
+function orientation(axes: readonly Vec3[]): string {
+  const along = (order: Order) =>
+    order.reduce<number>((sum, world, axis) => sum + Math.abs(axes[axis]![world]), 0)
+  // No letter twice, also where two axes lean the same way.
+  const best = ORDERS.reduce((found, order) => (along(order) > along(found) ? order : found))
+  return best.map((world, axis) => LETTERS[world][axes[axis]![world] < 0 ? 1 : 0]).join('')
+}
