@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import t from 'tap'
 import { grant } from '../../../packages/core/src/access/acl.ts'
 import { list, metadataOf, volumeRow } from '../../../packages/core/src/access/metadata.ts'
+import { openVolume } from '../../../packages/core/src/access/decrypt.ts'
 import { newGuid, type Guid } from '../../../packages/core/src/names.ts'
 import { getAcl, getVolume, listVolumes } from '../../../packages/core/src/wire/site.ts'
 import { plainRequest } from '../../fixtures/plain-request.ts'
@@ -81,6 +83,22 @@ t.test('what a caller may know', async (t) => {
     const row = await volumeRow(await grid.as('backup'), { guid })
     t.notOk(Object.hasOwn(row, 'shape') || Object.hasOwn(row, 'modality'))
     t.match(await volumeRow(admin, { guid }), { shape: [8, 6, 4], modality: /^(CT|MR)$/ })
+  })
+
+  await t.test('the digest of the voxels is only for those who may read them', async (t) => {
+    t.notOk(Object.hasOwn(await volumeRow(admin, { guid }), 'plaintextSha256'), 'nothing was delivered yet')
+    const opened = await openVolume(admin, { guid })
+    const hash = createHash('sha256')
+    for await (const piece of opened.stream()) hash.update(piece)
+    await opened.close()
+    const plaintextSha256 = hash.digest('hex')
+    t.match(await volumeRow(admin, { guid }), { plaintextSha256, latest: 1, replicas: [surl] })
+    const row = await volumeRow(await grid.as('backup'), { guid })
+    t.strictSame(
+      Object.keys(row).toSorted(),
+      ['bytes', 'guid', 'latest', 'lfn', 'registered', 'replicas', 'surl', 'version'],
+      'who may only copy is told nothing of the voxels',
+    )
   })
 
   await t.test('GUID, LFN, SURL and the GUID of a slice name the same volume', async (t) => {

@@ -10,6 +10,7 @@ import {
   postRegister,
   RegisterEvent,
   type VolumeRow,
+  type VolumeStat,
 } from '../wire/site.ts'
 import type { Session } from './session.ts'
 
@@ -32,12 +33,12 @@ export async function metadataOf(session: Session, name: VolumeName): Promise<Me
   return await session.site.call(getMetadata, { params: { name: formatVolumeName(name) } })
 }
 
-/** The catalog's row of one volume. @throws MDM_NOT_FOUND */
+/** What the catalog tells the caller of one volume. @throws MDM_NOT_FOUND */
 export async function volumeRow(
   session: Session,
   name: VolumeName,
   signal?: AbortSignal,
-): Promise<VolumeRow> {
+): Promise<VolumeStat> {
   return await session.site.call(getVolume, { params: { name: formatVolumeName(name) } }, { signal })
 }
 

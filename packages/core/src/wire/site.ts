@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Guid, Lfn, Surl, Version } from '../names.ts'
+import { Guid, Lfn, Sha256, Surl, Version } from '../names.ts'
 import { AclObject, Jws } from './common.ts'
 import { contract } from './contract.ts'
 
@@ -48,12 +48,22 @@ export const getInstances = contract({
   reply: z.object({ guid: Guid, version: Version, instances: z.array(Guid) }),
 })
 
-/** One row of `mdm stat`: the same as in the list. */
+/** One volume as `mdm stat` shows it: the row of the list, and what the catalog knows besides. */
+export const VolumeStat = VolumeRow.extend({
+  /** newest version there is, which the caller may not have */
+  latest: Version,
+  /** every place where the volume can be asked for */
+  replicas: z.array(Surl).max(1000),
+  /** of the plaintext; for those who may read the key, from the first delivery on (decision 3) */
+  plaintextSha256: Sha256.optional(),
+})
+export type VolumeStat = z.infer<typeof VolumeStat>
+
 export const getVolume = contract({
   method: 'GET',
   path: '/v1/volumes/:name',
   params: z.object({ name: Name }),
-  reply: VolumeRow,
+  reply: VolumeStat,
 })
 
 /** The state of a preparation, for a client whose stream was cut; known for 10 minutes after it ended. */

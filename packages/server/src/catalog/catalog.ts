@@ -33,10 +33,10 @@ export interface VolumeRecord {
   readonly registered: string
 }
 
-/** The same without what only delivery needs: a row of `mdm ls`. */
+/** The same without what only delivery needs: a row of `mdm ls` or `mdm stat`. */
 export type VolumeSummary = Pick<
   VolumeRecord,
-  'guid' | 'version' | 'lfn' | 'surl' | 'containerBytes' | 'volume' | 'registered'
+  'guid' | 'version' | 'lfn' | 'surl' | 'containerBytes' | 'volume' | 'plaintextSha256' | 'registered'
 >
 
 /** What a name means, whoever asks: no right is looked at here. */
@@ -56,6 +56,8 @@ export interface Catalog {
   find(name: VolumeName): Promise<Found | undefined>
   volume(guid: Guid, version: Version): Promise<VolumeRecord | undefined>
   summary(guid: Guid, version: Version): Promise<VolumeSummary | undefined>
+  /** Where the volume can be asked for. */
+  replicas(guid: Guid): Promise<Surl[]>
   /** Instance GUIDs of one version, in the order of its slices. */
   instances(guid: Guid, version: Version): Promise<Guid[]>
   /** GUIDs in order, from after `after` on, with their newest version */
@@ -98,7 +100,6 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
           'versions.header',
           'versions.slice_bytes',
           'versions.plaintext_bytes',
-          'versions.plaintext_sha256',
           'volumes.source',
           'volumes.study',
           'volumes.series',
@@ -125,9 +126,23 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
         .where('versions.version', '=', version)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      const { lfn, surl, registered } = row
-      const volume = JSON.parse(row.volume) as Volume
-      return { guid, version, lfn, surl, containerBytes: Number(row.container_bytes), volume, registered }
+      const { lfn, surl, registered, plaintext_sha256: sha256 } = row
+      return {
+        ...{ guid, version, lfn, surl, registered },
+        containerBytes: Number(row.container_bytes),
+        volume: JSON.parse(row.volume) as Volume,
+        ...(sha256 === null ? {} : { plaintextSha256: sha256 }),
+      }
+    },
+
+    async replicas(guid) {
+      const rows = await db
+        .selectFrom('replicas')
+        .select('surl')
+        .where('guid', '=', guid)
+        .orderBy('surl')
+        .execute()
+      return rows.map((row) => row.surl)
     },
 
     async instances(guid, version) {
@@ -176,6 +191,7 @@ function summaries(db: SiteStore) {
       'versions.version',
       'versions.volume',
       'versions.container_bytes',
+      'versions.plaintext_sha256',
       'versions.registered',
       'volumes.lfn',
       'replicas.surl',

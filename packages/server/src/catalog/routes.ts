@@ -1,12 +1,19 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
-import { parseVolumeName, type Guid } from '@mdm/core/names'
+import { parseVolumeName, type Guid, type Version } from '@mdm/core/names'
 import { getStatements, postStatement } from '@mdm/core/wire/common'
-import { getAcl, getInstances, getVolume, listVolumes, type VolumeRow } from '@mdm/core/wire/site'
+import {
+  getAcl,
+  getInstances,
+  getVolume,
+  listVolumes,
+  type VolumeRow,
+  type VolumeStat,
+} from '@mdm/core/wire/site'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { Access, ListedVolume } from './access.ts'
-import type { Catalog } from './catalog.ts'
+import type { Catalog, VolumeSummary } from './catalog.ts'
 import type { Statements } from './statements.ts'
 
 const DEFAULT_LIMIT = 100
@@ -33,7 +40,7 @@ export function catalogRoutes(app: App, o: CatalogRoutes): void {
   route(app, getVolume, async ({ params, caller, timing }) => {
     const name = nameOf(params.name)
     const volume = await timing.measure('access-control', () => o.access.resolveName(caller, name))
-    return await rowOf(o, caller, volume)
+    return await statOf(o, caller, volume)
   })
 
   route(app, getInstances, async ({ params, caller, timing }) => {
@@ -77,14 +84,39 @@ async function listPage(
   }
 }
 
-/** Shape and modality are metadata: they have their own rights. */
 async function rowOf(o: CatalogRoutes, caller: Caller, volume: ListedVolume): Promise<VolumeRow> {
-  const summary = await o.catalog.summary(volume.guid, volume.version)
+  return await shown(o, caller, await summaryOf(o, volume))
+}
+
+/** The digest of the voxels says whether two volumes are one, so it is for those who may read them (decision 3). */
+async function statOf(
+  o: CatalogRoutes,
+  caller: Caller,
+  volume: ListedVolume & { latest: Version },
+): Promise<VolumeStat> {
+  const summary = await summaryOf(o, volume)
+  const seesDigest = await o.access.holds(caller, volume, 'key', 'read')
+  const { plaintextSha256 } = summary
+  return {
+    ...(await shown(o, caller, summary)),
+    latest: volume.latest,
+    replicas: await o.catalog.replicas(volume.guid),
+    ...(seesDigest && plaintextSha256 !== undefined ? { plaintextSha256 } : {}),
+  }
+}
+
+async function summaryOf(o: CatalogRoutes, { guid, version }: ListedVolume): Promise<VolumeSummary> {
+  const summary = await o.catalog.summary(guid, version)
   if (summary === undefined) throw new MdmError('MDM_NOT_FOUND')
+  return summary
+}
+
+/** Shape and modality are metadata: they have their own rights. */
+async function shown(o: CatalogRoutes, caller: Caller, summary: VolumeSummary): Promise<VolumeRow> {
   const { guid, version, lfn, surl, containerBytes, registered } = summary
   const { columns, rows, slices, modality } = summary.volume
-  const seesShape = await o.access.holds(caller, volume, 'metadata:image', 'basic')
-  const seesModality = await o.access.holds(caller, volume, 'metadata:medical', 'basic')
+  const seesShape = await o.access.holds(caller, summary, 'metadata:image', 'basic')
+  const seesModality = await o.access.holds(caller, summary, 'metadata:medical', 'basic')
   return {
     ...{ guid, version, lfn, surl, bytes: containerBytes, registered },
     ...(seesModality ? { modality } : {}),
