@@ -39,7 +39,7 @@ export const changeSite = (grid: Provisioned, sql: string) => changeStore(grid.p
 export function changeStore(config: string, sql: string): void {
   const { store } = JSON.parse(readFileSync(config, 'utf8')) as { store: string }
   if (isPostgresUrl(store)) return void psql(store, sql)
-  const db = new DatabaseSync(join(dirname(config), store))
+  const db = new DatabaseSync(join(dirname(config), store), { enableForeignKeyConstraints: false })
   db.exec(sql)
   db.close()
 }

@@ -1,5 +1,6 @@
 import { checkKeys, checkSite } from './check.ts'
 import type { Command } from './command.ts'
+import { fsckKeys, fsckSite } from './fsck.ts'
 import { initKeys } from './init-keys.ts'
 import { initSite } from './init-site.ts'
 import { provisionGrid } from './provision-grid.ts'
@@ -19,6 +20,8 @@ export const COMMANDS: readonly Command[] = [
   roster,
   checkSite,
   checkKeys,
+  fsckSite,
+  fsckKeys,
   renew,
   provisionGrid,
   writePhantoms,

@@ -20,6 +20,8 @@ export interface PostgresOptions {
   readonly alone?: 1 | 2 | undefined
   /** called when the database was away and may have been used by another process */
   readonly returned?: (() => void) | undefined
+  /** nothing can be written */
+  readonly readOnly?: boolean | undefined
 }
 
 /** True for a URL of PostgreSQL; everything else in the field `store` is a path. */
@@ -64,7 +66,7 @@ async function openPool(url: string, o: PostgresOptions): Promise<PostgresPool> 
     lock_timeout: STATEMENT_MS,
     idle_in_transaction_session_timeout: 2 * SILENT_MS,
     keepAlive: true,
-    options: '-c synchronous_commit=on',
+    options: `-c synchronous_commit=on -c default_transaction_read_only=${o.readOnly === true ? 'on' : 'off'}`,
     types: {
       getTypeParser: ((oid: number, format?: 'text') =>
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,

@@ -12,16 +12,16 @@ import { sqliteFault } from './sqlite-errors.ts'
  * same queries run on PostgreSQL.
  *
  * @param file path of the database, or ':memory:'
- * @param o `alone`: no other process may have it open so
+ * @param o `alone`: no other process may have it open so; `readOnly`: the file is there, and nothing can be written
  * @throws MDM_CONFIG when the file cannot be opened, MDM_CONFLICT when another process has it: at the first query; MDM_STORE when the
  *         disk does not take or give what a query wants: nothing of its transaction is kept, and it may be done again
  */
-export function sqliteDialect(file: string, o: { alone?: boolean } = {}): Dialect {
+export function sqliteDialect(file: string, o: { alone?: boolean; readOnly?: boolean } = {}): Dialect {
   return new SqliteDialect({
     database: async () => {
       const lock = o.alone === true ? takeFile(`${file}.lock`) : undefined
       try {
-        return adapt(open(file), () => lock?.close())
+        return adapt(o.readOnly === true ? openReadOnly(file) : open(file), () => lock?.close())
       } catch (error) {
         lock?.close()
         throw error
@@ -65,6 +65,16 @@ function open(file: string): DatabaseSync {
     database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = full')
     database.exec('pragma foreign_keys = on')
+    database.exec('pragma trusted_schema = off')
+    return database
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the store cannot be opened', { cause })
+  }
+}
+
+function openReadOnly(file: string): DatabaseSync {
+  try {
+    const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
     database.exec('pragma trusted_schema = off')
     return database
   } catch (cause) {
