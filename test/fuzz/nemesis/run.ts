@@ -10,7 +10,7 @@ import { openSession, type Session } from '@mdm/core/access/session'
 import { loadConfig } from '@mdm/core/config'
 import type { Guid } from '@mdm/core/names'
 import { provisionGrid } from '@mdm/server/provision/grid'
-import { startPostgres, usePostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { startPostgres, usePostgres } from '../../fixtures/postgres.ts'
 import { generator } from '../../fixtures/random.ts'
 import { checkAudit, checkInvariants, siteRows } from '../../server/register/invariants.ts'
 import type { SiteGrid } from '../../server/site-grid.ts'
@@ -100,7 +100,7 @@ async function run(o: NemesisOptions, t: Test): Promise<Report> {
   ])
   const trends = meters.stop()
   if (o.seconds >= LONG_S) for (const trend of trends) requireFlat(trend, ledger)
-  await mended(servers, postgres)
+  await mended(servers)
   const volumes = await lookAt(ledger, admin, { provisioned } as SiteGrid, site)
   return { violations: ledger.violations, counts: ledger.counts, strikes, volumes, trends }
 }
@@ -132,9 +132,8 @@ function requireFlat({ server, rssMib, fds }: Trend, ledger: Ledger): void {
   if (fds[1] > fds[0] + 50) ledger.violation(`${server}: descriptors grow, ${fds.join(' -> ')}`)
 }
 
-/** Everything runs and answers again. */
-async function mended(servers: readonly Server[], postgres: TestPostgres | undefined): Promise<void> {
-  await postgres?.start().catch(() => undefined)
+/** Everything runs and answers again; a strike mends the disk and the database itself. */
+async function mended(servers: readonly Server[]): Promise<void> {
   for (const server of servers) {
     await server.signal('SIGCONT')
     if (!server.up) await server.start()
