@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseContainerHeader } from '@mdm/core/crypto/container/reader'
@@ -172,7 +172,11 @@ t.test('a get from a hospital whose source fails', async (t) => {
     await rm(out, { force: true })
     let asked = 0
     // Both attempts of the first preparation stop; the second get finds it whole.
-    const stops = after(GOOD, throws)()
+    // Not before bytes have come: a refusal at the door is not tried again.
+    const stops = after(GOOD, async () => {
+      await until(async () => existsSync(`${out}.part`) && (await stat(`${out}.part`)).size > 0)
+      throw unreachable()
+    })()
     fault = (slices) => (++asked <= 2 ? stops(slices) : slices)
     const run = await get()
     t.equal(run.code, 0, run.stderr)
