@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import type { AuditEvent } from './audit.ts'
+import { readLines } from './lines.ts'
 
 /** Where the log ends: the next line's seq, the hash it must name, and the length of the file up to here. */
 export interface AuditHead {
@@ -10,8 +11,6 @@ export interface AuditHead {
   readonly prev: string | null
   readonly bytes: number
 }
-
-const READ_BYTES = 1024 * 1024
 
 /** The head of an empty log. */
 export const FIRST: AuditHead = { seq: 0, prev: null, bytes: 0 }
@@ -44,8 +43,9 @@ export async function readAuditChain(
 ): Promise<{ head: AuditHead; eventIds: Set<string> }> {
   let head = FIRST
   let ids: string[] = []
-  for await (const line of lines(handle)) {
-    const entry = parse(line.toString('utf8'))
+  for await (const { bytes: line, whole } of readLines(handle)) {
+    if (!whole) break
+    const entry = parseEntry(line)
     if (entry === undefined || entry.seq !== head.seq || entry.prev !== head.prev) {
       throw new MdmError(
         'MDM_INTEGRITY',
@@ -59,30 +59,19 @@ export async function readAuditChain(
   return { head, eventIds: new Set(ids.slice(-remember)) }
 }
 
-/** Complete lines, as bytes, without their newline. */
-async function* lines(handle: FileHandle): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0)
-  for (let position = 0; ;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, position)
-    if (bytesRead === 0) return
-    position += bytesRead
-    rest = Buffer.concat([rest, buffer.subarray(0, bytesRead)])
-    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      yield rest.subarray(0, end)
-      rest = rest.subarray(end + 1)
-    }
-  }
-}
-
-function parse(line: string): { seq?: unknown; prev?: unknown; eventId?: unknown } | undefined {
+/** What of a line the chain is made of; undefined when it is no record. */
+export function parseEntry(
+  line: Buffer,
+): { seq?: unknown; prev?: unknown; time?: unknown; eventId?: unknown } | undefined {
   try {
-    const value: unknown = JSON.parse(line)
+    const value: unknown = JSON.parse(line.toString('utf8'))
     return typeof value === 'object' && value !== null ? value : undefined
   } catch {
     return undefined
   }
 }
 
-function digest(text: string | Buffer): string {
+/** What the next line names this one by. */
+export function digest(text: string | Buffer): string {
   return createHash('sha256').update(text).digest('hex')
 }

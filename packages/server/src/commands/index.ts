@@ -1,3 +1,4 @@
+import { auditVerify } from './audit-verify.ts'
 import { checkKeys, checkSite } from './check.ts'
 import type { Command } from './command.ts'
 import { fsckKeys, fsckSite } from './fsck.ts'
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   fsckSite,
   fsckKeys,
   renew,
+  auditVerify,
   provisionGrid,
   writePhantoms,
 ]
