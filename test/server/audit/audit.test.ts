@@ -95,6 +95,21 @@ t.test('a log that was moved away refuses records, and goes on when it is back',
   )
 })
 
+t.test('a log that failed is tried again by itself, and says how many records it refused', async (t) => {
+  const file = logFile(t)
+  const audit = await openAudit(file, { retryMs: 20 })
+  t.teardown(() => audit.close())
+  await audit.record(event('a'))
+  renameSync(file, `${file}.away`)
+  for (let i = 0; i < 3; i++) await t.rejects(audit.record(event('lost')), { code: 'MDM_AUDIT' })
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.equal(audit.writable, false, 'it was tried meanwhile')
+  renameSync(`${file}.away`, file)
+  while (!audit.writable) await new Promise((resolve) => setTimeout(resolve, 10))
+  t.match(linesOf(file), [{ event: 'a' }, { event: 'audit-resumed', facts: { refused: 3 } }])
+  t.equal(audit.records, 2)
+})
+
 t.test('what a failed write left behind is cut before the next record', async (t) => {
   const file = logFile(t)
   const audit = await openAudit(file)

@@ -17,6 +17,9 @@ function recorder() {
     get writable() {
       return state.writable
     },
+    get records() {
+      return written.length
+    },
     async record(event) {
       if (!state.writable) throw new MdmError('MDM_AUDIT')
       written.push(event)

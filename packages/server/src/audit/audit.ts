@@ -38,13 +38,20 @@ export interface Audit {
    * @throws MDM_AUDIT when it cannot be written: then nothing may be released. The next call tries again.
    */
   record(event: AuditEvent): Promise<void>
-  /** False from a failed write until one succeeds. */
+  /** False from a failed write until one succeeds; the log tries by itself, so that it comes back when nobody asks. */
   readonly writable: boolean
+  /** records in the log */
+  readonly records: number
   close(): Promise<void>
 }
 
 /** Event ids remembered to make records idempotent; an outbox is far shorter. */
 const REMEMBERED_IDS = 10_000
+/** How often a log that could not be written is tried again, ms. */
+const RETRY_MS = 2_000
+
+/** The record that shows a log which failed can be written again, and how many records it refused meanwhile. */
+const RESUMED = 'audit-resumed'
 
 interface Waiting {
   readonly event: AuditEvent
@@ -56,12 +63,15 @@ interface Waiting {
  * Opens the log, verifies its chain and cuts a last line that a crash left torn (it was never acknowledged).
  *
  * @param file path; made with mode 0600 when absent
- * @param o    `now` is the clock
+ * @param o    `now` is the clock; `retryMs` how often a log that failed is tried, 2,000 unless told
  * @throws MDM_INTEGRITY when the chain is broken anywhere else
  * @throws MDM_AUDIT when the file cannot be opened for writing
  * @see decision 20; HashiCorp Vault's rule that a request without an audit record does not complete
  */
-export async function openAudit(file: string, o: { now?: () => Date } = {}): Promise<Audit> {
+export async function openAudit(
+  file: string,
+  o: { now?: () => Date; retryMs?: number } = {},
+): Promise<Audit> {
   let handle: FileHandle
   try {
     handle = await open(file, 'a+', 0o600)
@@ -73,30 +83,41 @@ export async function openAudit(file: string, o: { now?: () => Date } = {}): Pro
     const { head, eventIds } = await readAuditChain(handle, REMEMBERED_IDS)
     await handle.truncate(head.bytes)
     await handle.datasync()
-    return new FileAudit(file, handle, head, eventIds, o.now ?? (() => new Date()))
+    const { now = () => new Date(), retryMs = RETRY_MS } = o
+    return new FileAudit({ file, handle, now, retryMs }, head, eventIds)
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
+interface Opened {
+  readonly file: string
+  readonly handle: FileHandle
+  readonly now: () => Date
+  readonly retryMs: number
+}
+
 class FileAudit implements Audit {
   writable = true
-  readonly #file: string
-  readonly #handle: FileHandle
-  readonly #now: () => Date
+  readonly #o: Opened
   readonly #eventIds: Set<string>
   #head: AuditHead
   #waiting: Waiting[] = []
   #flushing: Promise<void> | undefined
   #closed = false
+  #retry: NodeJS.Timeout | undefined
+  /** records that were refused since the log could last be written */
+  #refused = 0
 
-  constructor(file: string, handle: FileHandle, head: AuditHead, eventIds: Set<string>, now: () => Date) {
-    this.#file = file
-    this.#handle = handle
+  constructor(o: Opened, head: AuditHead, eventIds: Set<string>) {
+    this.#o = o
     this.#head = head
     this.#eventIds = eventIds
-    this.#now = now
+  }
+
+  get records(): number {
+    return this.#head.seq
   }
 
   record(event: AuditEvent): Promise<void> {
@@ -109,8 +130,9 @@ class FileAudit implements Audit {
 
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#retry)
     await this.#flushing
-    await this.#handle.close()
+    await this.#o.handle.close()
   }
 
   async #flush(): Promise<void> {
@@ -121,19 +143,35 @@ class FileAudit implements Audit {
       try {
         await this.#write(group)
         this.writable = true
+        this.#refused = 0
         for (const { resolve } of group) resolve()
       } catch (cause) {
         this.writable = false
+        this.#refused += group.filter(({ event }) => event.event !== RESUMED).length
+        // Whoever reads the log now must not see what nobody was told is written.
+        await this.#o.handle.truncate(this.#head.bytes).catch(() => undefined)
         const error = new MdmError('MDM_AUDIT', undefined, { cause })
         for (const { reject } of group) reject(error)
+        this.#tryLater()
       }
     }
     // In the same turn as the look at the queue: a record that comes later starts a flush of its own.
     this.#flushing = undefined
   }
 
+  /** Whoever waits for a server to be ready before he asks for anything must not wait for ever. */
+  #tryLater(): void {
+    if (this.#retry !== undefined || this.#closed) return
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      if (this.writable || this.#closed) return
+      const facts = { refused: this.#refused }
+      this.record({ event: RESUMED, outcome: 'done', facts }).catch(() => undefined)
+    }, this.#o.retryMs).unref()
+  }
+
   async #write(group: readonly Waiting[]): Promise<void> {
-    const time = this.#now().toISOString()
+    const time = this.#o.now().toISOString()
     const ids: string[] = []
     const lines: string[] = []
     let head = this.#head
@@ -148,16 +186,16 @@ class FileAudit implements Audit {
     }
     await this.#requireSameFile()
     // What an earlier failed write left behind goes first: it was never acknowledged.
-    await this.#handle.truncate(this.#head.bytes)
-    if (lines.length > 0) await this.#handle.appendFile(lines.join(''))
-    await this.#handle.datasync()
+    await this.#o.handle.truncate(this.#head.bytes)
+    if (lines.length > 0) await this.#o.handle.appendFile(lines.join(''))
+    await this.#o.handle.datasync()
     this.#head = head
     for (const id of ids) this.#remember(id)
   }
 
   /** A log that was moved away or replaced would swallow records unseen. */
   async #requireSameFile(): Promise<void> {
-    const [named, held] = await Promise.all([lstat(this.#file), this.#handle.stat()])
+    const [named, held] = await Promise.all([lstat(this.#o.file), this.#o.handle.stat()])
     if (named.ino !== held.ino || named.dev !== held.dev) throw new Error('the audit log was replaced')
   }
 
