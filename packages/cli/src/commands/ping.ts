@@ -1,0 +1,111 @@
+import type { Session } from '@mdm/core/access/session'
+import type { Peer } from '@mdm/core/grid/http'
+import { ERRORS, type ErrorCode } from '@mdm/core/errors'
+import { BaseCommand } from '../base-command.ts'
+import { table } from '../output.ts'
+
+/** One server as it is found from here. */
+interface ServerState {
+  readonly role: 'site' | 'key server'
+  readonly url: string
+  readonly reachable: boolean
+  /** of the whole request, the new connection included; null where nothing came back */
+  readonly ms: number | null
+  /** whether it holds the TLS key of the roster; null where it did not come to that */
+  readonly pinned: boolean | null
+  /** how far its clock is ahead of ours, to a second */
+  readonly clockAheadMs: number | null
+  /** null where it does not say */
+  readonly ready: boolean | null
+  /** why it is not ready: its codes */
+  readonly reasons: readonly string[]
+  /** why it does not answer, or does not let us in */
+  readonly code?: ErrorCode
+}
+
+interface Pinged {
+  readonly servers: readonly ServerState[]
+  /** key servers that are ready, minus those needed for a key; negative when no volume can be opened */
+  readonly mayFail: number
+}
+
+/** Are the site and its key servers there, and are they the right ones? */
+export default class Ping extends BaseCommand {
+  static override summary = 'ask the site and every key server whether they are there and ready'
+  static override description = [
+    'Exit codes: 0 when the site is ready and enough key servers are; 7 when a server holds another TLS key than the roster',
+    'names, 5 when the site does not answer or is not ready, the code of its refusal when it does not accept you, 6 when fewer',
+    'key servers are ready than a key needs.',
+  ].join(' ')
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --json',
+  ]
+
+  async run(): Promise<Pinged> {
+    const { flags } = await this.parse(Ping)
+    return await this.withSession(flags, async (session) => {
+      const servers = await everyServer(session)
+      this.signal.throwIfAborted()
+      const ready = servers.filter((s) => s.role === 'key server' && isWell(s)).length
+      const pinged = { servers, mayFail: ready - session.roster.body.m }
+      process.exitCode = exitCodeOf(pinged)
+      this.print(table(['role', 'server', 'ms', 'TLS key', 'clock', 'state'], servers.map(cells)))
+      if (!this.jsonEnabled()) this.talk(summary(pinged))
+      return pinged
+    })
+  }
+}
+
+async function everyServer(session: Session): Promise<ServerState[]> {
+  return await Promise.all([
+    look('site', session.site),
+    ...session.keyServers.map(({ peer }) => look('key server', peer)),
+  ])
+}
+
+async function look(role: ServerState['role'], peer: Peer): Promise<ServerState> {
+  const { probe } = await import('@mdm/core/grid/probe')
+  const begun = performance.now()
+  const { url, answers, clockAheadMs, health, refusal } = await probe(peer)
+  const ms = Math.round(performance.now() - begun)
+  return {
+    role,
+    url,
+    reachable: answers,
+    ms: answers ? ms : null,
+    pinned: answers ? true : refusal?.code === 'MDM_PEER' ? false : null,
+    clockAheadMs: clockAheadMs === undefined ? null : Math.round(clockAheadMs),
+    ready: health === undefined ? null : health.status === 'ready',
+    reasons: health?.reasons ?? [],
+    ...(refusal === undefined ? {} : { code: refusal.code }),
+  }
+}
+
+function isWell(server: ServerState): boolean {
+  return server.reachable && server.ready === true
+}
+
+function exitCodeOf({ servers, mayFail }: Pinged): number {
+  if (servers.some((s) => s.pinned === false)) return ERRORS.MDM_PEER.exitCode
+  const site = servers.find((s) => s.role === 'site')!
+  if (!isWell(site)) return ERRORS[site.code ?? 'MDM_UNREACHABLE'].exitCode
+  return mayFail < 0 ? ERRORS.MDM_BELOW_THRESHOLD.exitCode : 0
+}
+
+function cells(s: ServerState): (string | number | null)[] {
+  const clock =
+    s.clockAheadMs === null ? '' : Math.abs(s.clockAheadMs) < 2000 ? 'agrees' : clockText(s.clockAheadMs)
+  const key = s.pinned === null ? '' : s.pinned ? 'of the roster' : 'ANOTHER'
+  const state = s.code ?? (s.ready === true ? 'ready' : `not ready: ${s.reasons.join(', ')}`)
+  return [s.role, s.url, s.ms, key, clock, state]
+}
+
+function clockText(aheadMs: number): string {
+  return `${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? 'ahead' : 'behind'}`
+}
+
+function summary({ servers, mayFail }: Pinged): string {
+  if (mayFail < 0) return 'too few key servers are ready to rebuild any key'
+  return `${mayFail} of the ${servers.length - 1} key servers may still fail`
+}
