@@ -53,10 +53,7 @@ async function readStore<Schema, Result>(
   }
 }
 
-async function requireSchema(
-  db: Transaction<never> | Transaction<any>,
-  wanted: readonly string[],
-): Promise<void> {
+async function requireSchema<Schema>(db: Transaction<Schema>, wanted: readonly string[]): Promise<void> {
   const rows = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db).then(
     (found) => found.rows,
     (error: unknown) => {
