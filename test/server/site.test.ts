@@ -56,7 +56,11 @@ t.test('mdm-server site says where it listens, and ends on SIGTERM', async (t) =
     spki: identity.spki,
     sites: ['demo'],
   })
-  t.strictSame(await admin.site.call(getHealth), { status: 'ready', reasons: [] })
+  t.strictSame(await admin.site.call(getHealth), {
+    status: 'ready',
+    reasons: [],
+    keyServersMayFail: 1,
+  })
   const params = { site: admin.roster.body.site }
   t.strictSame((await admin.site.call(getRosters, { params })).rosters, [admin.roster.jws])
   t.strictSame((await admin.site.call(getRosters, { params, query: { since: 2 } })).rosters, [])

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from '@mdm/core/errors'
 import { faultyLine, parseCommentedJson } from './commented-json.ts'
+import { LOG_LEVELS } from './http/log.ts'
 
 /** Where a server listens; port 0 takes a free one. */
 export const Listen = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(0).max(65_535) })
@@ -13,6 +14,24 @@ export const TlsFiles = z.strictObject({ certificate: z.string().min(1), key: z.
 
 /** How many requests one caller may make. */
 export const Rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().min(1) })
+
+/** Addresses that no other machine reaches. */
+const LOOPBACK = /^(?:127(?:\.[0-9]{1,3}){3}|::1|localhost)$/
+
+/** What site and key server have alike for those who run them. */
+export const operations = {
+  /** the lowest that the log writes; read again on SIGHUP */
+  log: z.enum(LOG_LEVELS).default('info'),
+  /** plain HTTP for the operator: /metrics and /health; no listener when absent */
+  metrics: Listen.extend({
+    /** needed where the host is not a loopback address: whoever reaches it may read */
+    beyondLoopback: z.boolean().default(false),
+  })
+    .refine(({ host, beyondLoopback }) => beyondLoopback || LOOPBACK.test(host), { path: ['host'] })
+    .optional(),
+  /** how long a stop waits for transfers under way */
+  stopSeconds: z.number().min(0).max(3_600).default(30),
+}
 
 /** keys.json: one key server. JSON with comments; paths are relative to the file. */
 export const KeysConfig = z.strictObject({
@@ -31,6 +50,7 @@ export const KeysConfig = z.strictObject({
   /** JSON list of principals that nobody here answers; read again when it changes */
   bans: z.string().min(1).optional(),
   limit: Rate.default({ perSecond: 500, burst: 2_000 }),
+  ...operations,
 })
 export type KeysConfig = z.infer<typeof KeysConfig>
 

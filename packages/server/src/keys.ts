@@ -9,13 +9,16 @@ import { countRefusals } from './audit/refusals.ts'
 import { KeysConfig, readConfig } from './config.ts'
 import { createApp, type Refusal } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
+import type { LocalListener } from './http/local-listener.ts'
 import { openLog, type Log } from './http/log.ts'
-import { serve, type Serving } from './http/serve.ts'
+import { serve } from './http/serve.ts'
 import { openBanFile } from './keyshares/ban-file.ts'
+import { keyServerHealth } from './keyshares/health.ts'
 import { auditCaller, type KeyServer } from './keyshares/key-server.ts'
 import { keyServerRoutes } from './keyshares/routes.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
+import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { readSecretFile } from './secret-file.ts'
 import { openKeysStore } from './store/keys-store.ts'
 import { storeLocation } from './store/open-store.ts'
@@ -24,7 +27,7 @@ import { openRosters } from './store/rosters.ts'
 /** How long a changed ban list or a newly trusted roster may go unseen. */
 const REFRESH_MS = 1_000
 
-export interface RunningKeyServer extends Serving {
+export interface RunningKeyServer extends Running {
   readonly id: KeyServerId
 }
 
@@ -40,7 +43,9 @@ export async function startKeyServer(
 ): Promise<RunningKeyServer> {
   const { config, path } = await readConfig(file, KeysConfig)
   const now = o.now ?? (() => new Date())
-  const log = o.log ?? openLog()
+  const ownLog = openLog({ level: config.log })
+  const log = o.log ?? ownLog
+  const measured = createOperations(config)
   const id = await identityOf(path(config.identity))
   const storeKey = createSecretKey(await readSecretFile(path(config.storeKey), 32))
   const [certificate, key] = [
@@ -53,11 +58,14 @@ export async function startKeyServer(
     alone: 2,
     upgraded: (names) => log.warn({ event: 'store-upgraded', counted: names.length }),
   })
-  const audit = await openAudit(path(config.audit), { now }).catch(async (error: unknown) => {
+  const opened = await openAudit(path(config.audit), { now }).catch(async (error: unknown) => {
     await db.destroy()
     throw error
   })
+  const audit = measured.observe(opened)
+  let local: LocalListener | undefined
   const close = async () => {
+    await local?.stop()
     await db.destroy()
     await audit.close()
   }
@@ -75,14 +83,19 @@ export async function startKeyServer(
         if (isBannedHere(bans.principals, caller)) throw new MdmError('MDM_BANNED')
         return caller
       },
+      metrics: measured.requests,
       refused: (refusal) => noteRefusal(server, refusals, refusal),
     })
-    keyServerRoutes(app, server)
+    const health = keyServerHealth(server, () => app.draining.since !== undefined)
+    keyServerRoutes(app, server, health)
     await audit.record({ event: 'server-started', outcome: 'done' })
-    const serving = await serve(app, config.listen)
+    local = await measured.listen(health)
+    const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     return {
       id,
       url: serving.url,
+      ...(local === undefined ? {} : { metricsUrl: local.url }),
+      reload: reloadLevel(file, ownLog),
       async stop() {
         await serving.stop()
         await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)

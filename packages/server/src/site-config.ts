@@ -4,7 +4,7 @@ import { Preset } from '@mdm/core/acl/presets'
 import { Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 import { KeyServerId, SiteId } from '@mdm/core/names'
-import { Listen, Rate, TlsFiles } from './config.ts'
+import { Listen, operations, Rate, TlsFiles } from './config.ts'
 
 /** Name of a source, as LFNs carry it. */
 const SourceName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
@@ -38,6 +38,7 @@ export const SiteConfig = z.strictObject({
   /** who runs each key server, by its id: for `mdm-server check` alone */
   operators: z.record(KeyServerId, z.string().min(1).max(100)).optional(),
   limit: Rate.default({ perSecond: 500, burst: 2_000 }),
+  ...operations,
 })
 export type SiteConfig = z.infer<typeof SiteConfig>
 

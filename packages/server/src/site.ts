@@ -9,7 +9,7 @@ import { mkdir } from 'node:fs/promises'
 import { loadCredential } from '@mdm/core/identity/credential'
 import { identify, type Caller } from '@mdm/core/identity/identify'
 import { MdmError } from '@mdm/core/errors'
-import { openAudit, type Audit } from './audit/audit.ts'
+import { openAudit } from './audit/audit.ts'
 import { countRefusals } from './audit/refusals.ts'
 import { openAccessLists } from './catalog/access-lists.ts'
 import { createAccess } from './catalog/access.ts'
@@ -27,16 +27,18 @@ import { openSource } from './dicom/sources/index.ts'
 import { createApp } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import { openLog, type Log } from './http/log.ts'
-import { serve, type Serving } from './http/serve.ts'
+import { serve } from './http/serve.ts'
 import { openBanFile } from './keyshares/ban-file.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { metadataRoutes } from './metadata/routes.ts'
+import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { openJournal } from './register/journal.ts'
 import type { Step } from './register/register-series.ts'
 import { createRegistration } from './register/registration.ts'
 import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
 import { readSecretFile, SiteConfig } from './site-config.ts'
+import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
@@ -64,10 +66,12 @@ export interface SiteOptions {
  * @param file site.json
  * @throws MDM_CONFIG when the configuration or a file it names is wrong; MDM_ROSTER; MDM_INTEGRITY when the audit log was altered
  */
-export async function startSite(file: string, o: SiteOptions = {}): Promise<Serving> {
+export async function startSite(file: string, o: SiteOptions = {}): Promise<Running> {
   const { config, path } = await readConfig(file, SiteConfig)
   const now = o.now ?? (() => new Date())
-  const log = o.log ?? openLog()
+  const ownLog = openLog({ level: config.log })
+  const log = o.log ?? ownLog
+  const measured = createOperations(config)
   const { site } = config
   const tls = await loadCredential({ certificate: path(config.tls.certificate), key: path(config.tls.key) })
   const signingKey = await readSigningKey(path(config.signingKey))
@@ -98,7 +102,9 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
       }),
       (opened) => opened.destroy(),
     )
-    const audit = closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close())
+    const audit = measured.observe(
+      closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close()),
+    )
     const keyServers = closing.add(openKeyServers(roster, tls), (opened) => opened.close())
 
     const lists = openAccessLists(db, {
@@ -114,12 +120,18 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
     const catalog = openCatalog(db, { site })
     const access = createAccess({ catalog, lists, groups, roster, now })
     const statements = openStatements({ db, site, lists, access, groups, audit, roster, now })
+    const journal = openJournal(db, now)
+    const outcome = ['registered', 'already', 'refused', 'waiting']
+    const ended = measured.registry.counter('mdm_registrations_total', 'Volumes by what became of them.', {
+      outcome,
+    })
     const registration = closing.add(
       createRegistration({
         ...{ db, lists, audit, roster, pseudonymKey, sources, site, log, now },
-        ...{ journal: openJournal(db, now), srm: config.srm, policy: config.policy },
+        ...{ journal, srm: config.srm, policy: config.policy },
         signer: () => signerOf(roster(), signingKey),
         keyServers: () => keyServers.current(),
+        ended: (type) => ended.add({ outcome: type }),
         ...(o.after === undefined ? {} : { after: o.after }),
         ...(o.retryMs === undefined ? {} : { retryMs: o.retryMs }),
       }),
@@ -150,18 +162,31 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Serv
       log,
       limit: createLimiter(config.limit),
       identify: admit,
+      metrics: measured.requests,
       refused: (refusal) => noteRefusal(audit, refusals, refusal),
     })
-    rosterRoutes(app, { site, rosters, audit, reasons: () => unready(audit, bans) })
+    const stopping = () => app.draining.since !== undefined
+    const health = createSiteHealth(
+      {
+        ...{ db, audit, bans, rosters, keyServers, roster, delivery, journal, stopping },
+        spoolDir: path(config.spool.dir),
+      },
+      measured.registry,
+    )
+    rosterRoutes(app, { site, rosters, audit, health: health.told })
     catalogRoutes(app, { catalog, access, statements })
     metadataRoutes(app, { db, catalog, access, audit })
     registerRoutes(app, { registration, roster, audit })
     deliveryRoutes(app, { delivery, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
-    const serving = await serve(app, config.listen)
+    const local = await measured.listen(health.local)
+    if (local !== undefined) closing.add(local, (opened) => opened.stop())
+    const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     registration.resume()
     return {
       url: serving.url,
+      ...(local === undefined ? {} : { metricsUrl: local.url }),
+      reload: reloadLevel(file, ownLog),
       async stop() {
         // A job under way ends its client's stream, which stop() would wait for.
         await Promise.all([registration.close(), serving.stop()])
@@ -189,13 +214,6 @@ function createRefresh(look: () => Promise<unknown>, log: Log): () => Promise<vo
     )
     return looking
   }
-}
-
-function unready(audit: Audit, bans: { readable: boolean }): string[] {
-  return [
-    ...(audit.writable ? [] : ['the audit log cannot be written']),
-    ...(bans.readable ? [] : ['the ban list cannot be read']),
-  ]
 }
 
 async function readSigningKey(file: string): Promise<KeyObject> {

@@ -146,7 +146,7 @@ t.test('a ban of the operator counts within a second, on open connections too', 
     { code: 'MDM_BANNED' },
     'a list that cannot be read leaves the last one in force',
   )
-  t.match(await admin.call(getHealth), { status: 'not ready', reasons: ['the ban list cannot be read'] })
+  t.match(await admin.call(getHealth), { status: 'not ready', reasons: ['ban-list-unreadable'] })
   await server.stop()
   await t.rejects(
     startServer(t, grid, 2),

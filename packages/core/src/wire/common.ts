@@ -82,5 +82,13 @@ export const postStatement = contract({
 export const getHealth = contract({
   method: 'GET',
   path: '/health',
-  reply: z.object({ status: z.enum(['ready', 'not ready']), reasons: z.array(z.string()) }),
+  reply: z.object({
+    status: z.enum(['ready', 'not ready']),
+    /** why it is not: codes in kebab case, without any name; later versions may have more */
+    reasons: z.array(z.string()),
+    /** of a site: the key servers that answer, minus m; negative when no key can be rebuilt */
+    keyServersMayFail: z.int().optional(),
+    /** of a site, told on its own machine only: bytes that another preparation could take */
+    spoolRoomBytes: z.int().optional(),
+  }),
 })

@@ -4,6 +4,7 @@ import type { SiteId } from '@mdm/core/names'
 import { getHealth, getRosters, getWhoami, postRoster } from '@mdm/core/wire/common'
 import type { Audit } from '../audit/audit.ts'
 import type { App } from '../http/app.ts'
+import type { Health } from '../http/health.ts'
 import { route } from '../http/route.ts'
 import type { Rosters } from '../store/rosters.ts'
 
@@ -11,8 +12,7 @@ export interface RosterRoutes {
   readonly site: SiteId
   readonly rosters: Rosters
   readonly audit: Audit
-  /** why the site is not ready; empty when it is */
-  readonly reasons: () => string[]
+  readonly health: () => Promise<Health>
 }
 
 /** Who the caller is here, what the site says about itself, and whether it works. */
@@ -23,10 +23,7 @@ export function rosterRoutes(app: App, o: RosterRoutes): void {
     sites: [o.site],
   }))
 
-  route(app, getHealth, async () => {
-    const reasons = o.reasons()
-    return { status: reasons.length === 0 ? ('ready' as const) : ('not ready' as const), reasons }
-  })
+  route(app, getHealth, o.health)
 
   route(app, getRosters, async ({ params, query }) => {
     if (params.site !== o.site) throw new MdmError('MDM_NOT_FOUND')

@@ -1,7 +1,8 @@
 import { originOf } from '../http/problem.ts'
-import type { Serving } from '../http/serve.ts'
+import type { Running } from '../operations.ts'
 import { print, required, type Command } from './command.ts'
 
+const STOPPING = ['SIGTERM', 'SIGINT'] as const
 const options = { config: { type: 'string' } } as const
 
 /** The hospital's server. */
@@ -29,11 +30,11 @@ export const runKeys: Command = {
 }
 
 /**
- * Runs a server until SIGTERM or SIGINT; a second signal ends it at once.
+ * Runs a server until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP makes it read its log level again.
  *
  * @param title what `ps` shows
  */
-async function runUntilSignal(title: string, start: () => Promise<Serving>): Promise<void> {
+async function runUntilSignal(title: string, start: () => Promise<Running>): Promise<void> {
   process.title = title
   process.on('uncaughtException', (error) => {
     // Only where it was: the text of an unknown error may hold anything.
@@ -41,10 +42,16 @@ async function runUntilSignal(title: string, start: () => Promise<Serving>): Pro
     process.exit(1)
   })
   const signal = new Promise<void>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())
+    for (const name of STOPPING) process.on(name, () => resolve())
   })
+  // Before there is anything to read again, SIGHUP must not end the process.
+  let reload = async (): Promise<void> => undefined
+  process.on('SIGHUP', () => void reload())
   const serving = await start()
-  print(JSON.stringify({ listening: serving.url }))
+  reload = serving.reload
+  const { url: listening, metricsUrl: metrics } = serving
+  print(JSON.stringify({ listening, ...(metrics === undefined ? {} : { metrics }) }))
   await signal
+  for (const name of STOPPING) process.removeAllListeners(name)
   await serving.stop()
 }

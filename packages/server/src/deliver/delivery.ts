@@ -5,7 +5,13 @@ import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
 import type { DicomSource } from '../dicom/source.ts'
 import { collectEarly } from './collector.ts'
 import { createEnded, type Ended } from './ended.ts'
-import { Preparation, reportOf, type PreparationKey, type PreparationReport } from './preparation.ts'
+import {
+  Preparation,
+  reportOf,
+  type PreparationKey,
+  type PreparationReport,
+  type PreparationState,
+} from './preparation.ts'
 import { prepare, type FileKeys } from './prepare.ts'
 import { createQuota, type Quota } from './quota.ts'
 import { createDiscard, restoreSpool, spoolPaths } from './spool.ts'
@@ -49,8 +55,22 @@ export interface Delivery {
   open(record: VolumeRecord, o: { signal: AbortSignal; timing?: Timing }): Promise<Lease>
   /** The state of a preparation, until 10 minutes after its end; undefined when unknown. */
   report(guid: Guid, etag: string): { version: Version; report: PreparationReport } | undefined
+  /** What is there now, in numbers. */
+  counts(): DeliveryCounts
   /** Gives up what is unfinished and waits until its files are gone. */
   close(): Promise<void>
+}
+
+/** How much is prepared and kept; no name of anything. */
+export interface DeliveryCounts {
+  /** preparations that are not over */
+  readonly states: Readonly<Partial<Record<PreparationState, number>>>
+  readonly spoolUsedBytes: number
+  readonly spoolQuotaBytes: number
+  /** of what is used, what would go for another preparation */
+  readonly spoolIdleBytes: number
+  /** plaintext that waits for its frame, in memory */
+  readonly windowBytes: number
 }
 
 /** Takes over the spool folder: deletes what was unfinished, serves what was sealed. Only one process may use a folder. */
@@ -102,6 +122,22 @@ class PreparedDelivery implements Delivery {
         return { version: preparation.key.version, report: reportOf(preparation) }
     }
     return this.#ended.find(guid, etag)
+  }
+
+  counts(): DeliveryCounts {
+    const states: Partial<Record<PreparationState, number>> = {}
+    let spoolIdleBytes = 0
+    for (const { state, held, container } of this.#preparations.values()) {
+      states[state] = (states[state] ?? 0) + 1
+      if (state === 'SEALED' && !held) spoolIdleBytes += container!.length
+    }
+    return {
+      states,
+      spoolUsedBytes: this.#quota.used,
+      spoolQuotaBytes: this.#o.quotaBytes,
+      spoolIdleBytes,
+      windowBytes: this.#window.lentBytes,
+    }
   }
 
   async close(): Promise<void> {

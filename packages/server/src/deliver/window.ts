@@ -12,6 +12,8 @@ export interface Window {
   lend(): Buffer | undefined
   /** Takes a lent buffer back and clears it. */
   giveBack(buffer: Buffer): void
+  /** what is lent out now */
+  readonly lentBytes: number
 }
 
 /**
@@ -26,6 +28,9 @@ export function createWindow(bytes = WINDOW_BYTES): Window {
   let free: Buffer[] = []
   let lent = 0
   return {
+    get lentBytes() {
+      return lent * FRAME_BYTES
+    },
     lend() {
       if (lent >= most) return undefined
       if (free.length === 0) {

@@ -9,6 +9,7 @@ import { PROBLEM_TYPE } from '@mdm/core/wire/problem'
 import { chainOf } from './client-chain.ts'
 import type { Limiter } from './limit.ts'
 import type { Log } from './log.ts'
+import type { RequestMetrics } from './metrics/requests.ts'
 import { asMdmError, originOf, problemOf } from './problem.ts'
 
 /** One HTTPS listener with its routes. */
@@ -33,11 +34,17 @@ export interface AppOptions {
   readonly maxBodyBytes?: number
   /** Asked with the caller's SPKI, before anything is audited; nobody is limited when absent. */
   readonly limit?: Limiter
+  /** Told of every request and refusal; counts only. */
+  readonly metrics?: RequestMetrics
   /** Told of every refusal before it is answered, but not of MDM_LIMIT; a throw turns the answer into that error. */
   refused?(refusal: Refusal): Promise<void>
 }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Once set, every new request is told to come again. */
+    draining: { since?: number }
+  }
   interface FastifyRequest {
     caller: Caller | null
     chain: readonly X509Certificate[]
@@ -86,19 +93,11 @@ export function createApp(o: AppOptions): App {
     if (socket.isSessionReused()) socket.destroy()
   })
   app.removeContentTypeParser('text/plain')
+  app.decorate('draining', {})
   app.decorateRequest('caller', null)
   app.decorateRequest('chain', null as never)
+  app.addHook('onRoute', ({ url }) => o.metrics?.serves(url))
   app.addHook('onRequest', (request, reply) => admit(request, reply, o))
-  app.addHook('onResponse', async (request, reply) => {
-    o.log.info({
-      event: 'request',
-      method: request.method,
-      route: request.routeOptions.url,
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-      requestId: request.id,
-    })
-  })
   app.setNotFoundHandler(async () => {
     throw new MdmError('MDM_NOT_FOUND')
   })
@@ -106,9 +105,11 @@ export function createApp(o: AppOptions): App {
   return app
 }
 
-/** Identifies the caller, then applies the rate limit. */
+/** Identifies the caller, then applies the rate limit. A server that stops does neither: the answer is the same for everyone. */
 async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions): Promise<void> {
   void reply.header('mdm-request-id', request.id).header('cache-control', 'no-store')
+  watchEnd(request, reply, o)
+  if (isDraining(request)) throw new MdmError('MDM_UNREACHABLE', 'the server is stopping')
   request.chain = chainOf(request.raw.socket as TLSSocket)
   try {
     request.caller = await o.identify(request.chain)
@@ -117,6 +118,23 @@ async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions
     o.limit?.take(request.caller?.spki ?? `address ${request.ip}`)
   }
 }
+
+/** Writes a request down when it is over, also one that was cut. */
+function watchEnd(request: FastifyRequest, reply: FastifyReply, { log, metrics }: AppOptions): void {
+  const begun = performance.now()
+  reply.raw.once('close', () => {
+    const whole = reply.raw.writableFinished
+    const ms = performance.now() - begun
+    const { method } = request
+    const route = request.routeOptions?.url
+    const status = reply.raw.statusCode
+    metrics?.done({ method, route, status: whole ? status : 0, ms })
+    const event = whole ? 'request' : 'request-cut'
+    log.info({ event, method, route, status, ms: Math.round(ms), requestId: request.id })
+  })
+}
+
+const isDraining = (request: FastifyRequest): boolean => request.server.draining.since !== undefined
 
 async function refuse(
   error: unknown,
@@ -137,14 +155,19 @@ async function refuse(
   } catch (fault) {
     refusal = asMdmError(fault)
   }
-  const { code, status } = refusal
+  const { code } = refusal
+  o.metrics?.refused(code)
+  const stopping = code === 'MDM_UNREACHABLE' && isDraining(request)
+  // 503 says "later" also to a program that knows HTTP only (RFC 9110 section 15.6.4).
+  const status = stopping ? 503 : refusal.status
+  if (stopping) void reply.header('connection', 'close')
   const at = originOf(refusal)
-  if (status >= 500) o.log.error({ event: 'fault', code, requestId: request.id, at })
+  if (status >= 500 && !stopping) o.log.error({ event: 'fault', code, requestId: request.id, at })
   else o.log.info({ event: 'refusal', code, requestId: request.id })
   return reply
     .code(status)
     .type(PROBLEM_TYPE)
-    .send(JSON.stringify(problemOf(refusal)))
+    .send(JSON.stringify({ ...problemOf(refusal), status }))
 }
 
 /** A URL that cannot be decoded never reaches the hooks: the caller is identified here, so that strangers learn nothing. */

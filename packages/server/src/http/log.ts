@@ -24,6 +24,15 @@ export interface Log {
   error(fields: LogFields): void
 }
 
+/** The lowest that is written; 'silent' writes nothing. */
+export const LOG_LEVELS = ['info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** A log whose level can be changed while it is in use. */
+export interface LeveledLog extends Log {
+  level: LogLevel
+}
+
 const ALLOWED = [
   'event',
   'code',
@@ -42,9 +51,7 @@ const ALLOWED = [
  *
  * @param o `destination` is where lines go instead; `level` is the lowest written, 'info' unless told
  */
-export function openLog(
-  o: { destination?: DestinationStream; level?: 'info' | 'warn' | 'error' | 'silent' } = {},
-): Log {
+export function openLog(o: { destination?: DestinationStream; level?: LogLevel } = {}): LeveledLog {
   const logger = pino(
     { level: o.level ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime },
     o.destination ?? pino.destination(2),
@@ -53,6 +60,12 @@ export function openLog(
     info: (fields) => logger.info(allowed(fields)),
     warn: (fields) => logger.warn(allowed(fields)),
     error: (fields) => logger.error(allowed(fields)),
+    get level() {
+      return logger.level as LogLevel
+    },
+    set level(level) {
+      logger.level = level
+    },
   }
 }
 

@@ -5,14 +5,20 @@ import type { App } from './app.ts'
 export interface Serving {
   /** https://host:port, with the port that was taken when 0 was asked */
   readonly url: string
-  /** Takes no new connections, lets answers under way end for `graceMs`, then cuts them. */
+  /**
+   * Takes no new connections, answers new requests on open ones with 503, lets answers under way end for `graceMs`, then cuts
+   * them.
+   */
   stop(): Promise<void>
 }
+
+/** How often connections are looked for whose answer has ended, ms. */
+const IDLE_MS = 50
 
 /**
  * Opens the listener.
  *
- * @param o `graceMs` is how long stop() waits for answers under way, 10,000 unless told
+ * @param o `graceMs` is how long stop() waits for answers under way, 30,000 unless told
  * @throws MDM_CONFIG when the address cannot be listened on
  */
 export async function serve(app: App, o: { host: string; port: number; graceMs?: number }): Promise<Serving> {
@@ -25,9 +31,13 @@ export async function serve(app: App, o: { host: string; port: number; graceMs?:
   return {
     url: `https://${o.host.includes(':') ? `[${o.host}]` : o.host}:${port}`,
     async stop() {
-      const cut = setTimeout(() => app.server.closeAllConnections(), o.graceMs ?? 10_000)
+      app.draining.since ??= performance.now()
+      const cut = setTimeout(() => app.server.closeAllConnections(), o.graceMs ?? 30_000)
+      // An answer that began before leaves its connection open, for a request that may never come.
+      const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_MS)
       await app.close()
       clearTimeout(cut)
+      clearInterval(idle)
     },
   }
 }

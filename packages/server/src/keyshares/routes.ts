@@ -12,6 +12,7 @@ import {
   putShare as putShareContract,
 } from '@mdm/core/wire/key-server'
 import type { App } from '../http/app.ts'
+import type { Health } from '../http/health.ts'
 import { route } from '../http/route.ts'
 import { deleteShares } from './delete-shares.ts'
 import type { KeyServer } from './key-server.ts'
@@ -22,7 +23,7 @@ import { sitesOf } from './standing.ts'
 import { acceptStatement, readStatements } from './statements.ts'
 
 /** The endpoints of a key server (paper 3.3); this folder's README has their steps and errors. */
-export function keyServerRoutes(app: App, server: KeyServer): void {
+export function keyServerRoutes(app: App, server: KeyServer, health: () => Promise<Health>): void {
   route(app, putShareContract, (c) => putShare(server, c))
   route(app, getShares, (c) => releaseShares(server, c))
   route(app, deleteSharesContract, (c) => deleteShares(server, c))
@@ -38,13 +39,5 @@ export function keyServerRoutes(app: App, server: KeyServer): void {
     notAfter: caller.notAfter.toISOString(),
     sites: sitesOf(server, chain),
   }))
-  route(app, getHealth, async () => {
-    const reasons = [
-      ...(server.audit.writable ? [] : ['the audit log cannot be written']),
-      ...(server.bans.readable ? [] : ['the ban list cannot be read']),
-      ...(server.rosters.readable ? [] : ['the folder of rosters cannot be read']),
-      ...(server.rosters.current().length > 0 ? [] : ['no roster is trusted yet']),
-    ]
-    return { status: reasons.length === 0 ? ('ready' as const) : ('not ready' as const), reasons }
-  })
+  route(app, getHealth, health)
 }

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
+import type { z } from 'zod'
 import { spkiDigest, spkiOf } from '@mdm/core/crypto/spki'
 import { createCertificateRequest, createServiceCertificate } from '@mdm/core/identity/ca'
 import { vouchTls, type Roster } from '@mdm/core/identity/roster'
@@ -52,7 +53,7 @@ export async function provisionKeyServer(dir: string, o: KeyServerOptions): Prom
   await folder.write('tls.key', tls.key)
   await folder.write('tls.csr', createCertificateRequest({ ...names, key: tls.key }))
   await folder.write('store.key', randomBytes(32), 0o400)
-  const config: Omit<KeysConfig, 'limit'> = {
+  const config: z.input<typeof KeysConfig> = {
     kind: 'keys',
     listen: o.listen ?? { host: o.host, port: o.port },
     identity: 'identity.key',

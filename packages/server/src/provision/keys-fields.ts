@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { KeysConfig } from '../config.ts'
 import type { Field } from './commented.ts'
 
@@ -21,7 +22,7 @@ an absent file is an empty list.`,
 }
 
 /** Title and fields of keys.json, each with what its keeper should know. */
-export function keysFields(config: Omit<KeysConfig, 'limit'>): [title: string, fields: Field[]] {
+export function keysFields(config: z.input<typeof KeysConfig>): [title: string, fields: Field[]] {
   const fields = Object.entries(config).map(([name, value]) => {
     const note = NOTES[name as keyof KeysConfig]
     return { name, value, ...(note === undefined ? {} : { note }) }

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { SiteConfig } from '../site-config.ts'
 import type { Field } from './commented.ts'
 
@@ -33,7 +34,7 @@ an absent file is an empty list.`,
 }
 
 /** Title and fields of site.json, each with what its keeper should know. */
-export function siteFields(config: Omit<SiteConfig, 'limit'>): [title: string, fields: Field[]] {
+export function siteFields(config: z.input<typeof SiteConfig>): [title: string, fields: Field[]] {
   const fields = Object.entries(config).map(([name, value]) => {
     const note = NOTES[name as keyof SiteConfig]
     return { name, value, ...(note === undefined ? {} : { note }) }

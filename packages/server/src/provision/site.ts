@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
+import type { z } from 'zod'
 import { spkiDigest, spkiOf } from '@mdm/core/crypto/spki'
 import { createCertificateRequest, createServiceCertificate } from '@mdm/core/identity/ca'
 import { rosterFingerprint, signRoster, type Roster } from '@mdm/core/identity/roster'
@@ -97,7 +98,7 @@ export async function provisionSite(dir: string, o: SiteOptions): Promise<Provis
   return { dir, api, config, roster, fingerprint, rosterFile }
 }
 
-function configOf(o: SiteOptions): Omit<SiteConfig, 'limit'> {
+function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
   return {
     kind: 'site',
     site: o.site,

@@ -29,6 +29,8 @@ export interface Journal {
   acknowledge(key: Sha256): Promise<void>
   /** Series that are PENDING or WAITING, the oldest first, each once. */
   open(): Promise<OpenEntry[]>
+  /** How many volumes are PENDING or WAITING. */
+  waiting(): Promise<number>
   /** Notes a key before its first share leaves. */
   attempt(key: Sha256, attempt: Attempt): Promise<void>
   attempts(): Promise<Attempt[]>
@@ -100,6 +102,15 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
         caller: JSON.parse(caller) as AuditCaller,
       }))
       return [...new Map(entries.map((entry) => [JSON.stringify([entry.source, entry.ref]), entry])).values()]
+    },
+
+    async waiting() {
+      const { n } = await db
+        .selectFrom('journal')
+        .select((eb) => eb.fn.countAll().as('n'))
+        .where('state', 'in', ['PENDING', 'WAITING'])
+        .executeTakeFirstOrThrow()
+      return Number(n)
     },
 
     async attempt(key, { guid, kid }) {

@@ -25,6 +25,8 @@ export interface RegistrationOptions extends RegisterOptions {
   readonly log: Log
   /** 3,000 unless told */
   readonly retryMs?: number
+  /** told what became of each volume */
+  readonly ended?: (outcome: Outcome['type']) => void
 }
 
 /** Registration as jobs: one at a time per source, independent of who asked for it. */
@@ -132,6 +134,7 @@ async function registerSource(o: RegistrationOptions, inFlight: InFlight, job: S
   const report = emptyReport()
   const faults = containFaults()
   const tell = (outcome: Outcome) => {
+    o.ended?.(outcome.type)
     addOutcome(report, outcome)
     const { type } = outcome
     feed.push(type === 'waiting' ? { type, code: 'MDM_WAITING', message: outcome.message } : outcome)
@@ -163,6 +166,7 @@ async function resumeSource(
     signal.throwIfAborted()
     await faults.contain(async () => {
       for await (const { type } of registerSeries(o, inFlight, { source, ref, caller, signal })) {
+        o.ended?.(type)
         o.log.info({ event: `registration-${type}` })
       }
     })

@@ -1,0 +1,43 @@
+import type { Audit, AuditEvent } from './audit.ts'
+
+/** Every event that a server writes down, for those who count them; a test finds one that is missing. */
+export const AUDIT_EVENTS = [
+  'key-server-fault',
+  'metadata-queried',
+  'metadata-read',
+  'registration-asked',
+  'request-refused',
+  'roster-accepted',
+  'roster-in-force',
+  'series-quarantined',
+  'server-started',
+  'server-stopped',
+  'share-stored',
+  'shares-deleted',
+  'shares-released',
+  'statement-accepted',
+  'volume-registered',
+  'volume.get',
+] as const
+
+/** The same log; `recorded` is told of every event that is on the disk, and of every one that could not be written. */
+export function countRecords(audit: Audit, recorded: (event: AuditEvent, written: boolean) => void): Audit {
+  return {
+    get writable() {
+      return audit.writable
+    },
+    get records() {
+      return audit.records
+    },
+    async record(event) {
+      try {
+        await audit.record(event)
+      } catch (error) {
+        recorded(event, false)
+        throw error
+      }
+      recorded(event, true)
+    },
+    close: () => audit.close(),
+  }
+}

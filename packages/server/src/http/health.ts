@@ -1,0 +1,29 @@
+import type { z } from 'zod'
+import type { getHealth } from '@mdm/core/wire/common'
+
+/** What /health answers; reasons are codes, so that a monitor can tell them apart and no name is in them. */
+export type Health = z.output<NonNullable<typeof getHealth.reply>>
+
+/** Why a server is not ready. docs/server.md says what to do about each. */
+export type NotReady =
+  | 'audit-unwritable'
+  | 'ban-list-unreadable'
+  | 'rosters-unreadable'
+  | 'no-roster'
+  | 'store-unreachable'
+  | 'spool-full'
+  | 'key-servers-below-threshold'
+  | 'stopping'
+
+/** The codes whose condition holds, in their order. */
+export function reasonsOf(conditions: Readonly<Partial<Record<NotReady, boolean>>>): NotReady[] {
+  return Object.entries(conditions).flatMap(([reason, holds]) => (holds ? [reason as NotReady] : []))
+}
+
+/** Ready where nothing stands against it. */
+export function healthOf(
+  reasons: readonly NotReady[],
+  more: Omit<Health, 'status' | 'reasons'> = {},
+): Health {
+  return { status: reasons.length === 0 ? 'ready' : 'not ready', reasons: [...reasons], ...more }
+}
