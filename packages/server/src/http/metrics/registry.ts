@@ -64,7 +64,7 @@ export function createRegistry(): Registry {
           return [
             ...buckets.map((le, i) => bucket(String(le), counts[i]!)),
             bucket('+Inf', count),
-            `${name}_sum${braces(labels)} ${sum}`,
+            `${name}_sum${braces(labels)} ${Number(sum.toFixed(6))}`,
             `${name}_count${braces(labels)} ${count}`,
           ]
         }),
