@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { grant } from '../../packages/core/src/access/acl.ts'
 import { list, query } from '../../packages/core/src/access/metadata.ts'
@@ -20,6 +21,7 @@ import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from './s
 
 t.setTimeout(120_000)
 
+const BIN = resolve(import.meta.dirname, '../../packages/server/bin/run.js')
 const silent = openLog({ level: 'silent' })
 
 async function change(config: string, fields: object): Promise<void> {
@@ -187,11 +189,9 @@ t.test(
 t.test('the log level is that of the configuration, and SIGHUP takes a new one', async (t) => {
   const { config } = grid.provisioned.keyServers[2]!
   await change(config, { log: 'error' })
-  const server = spawn(
-    process.execPath,
-    [resolve(import.meta.dirname, '../../packages/server/bin/run.js'), 'keys', '--config', config],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+  const server = spawn(process.execPath, [BIN, 'keys', '--config', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.teardown(() => server.kill('SIGKILL'))
   let log = ''
   server.stderr.on('data', (piece) => (log += String(piece)))
@@ -211,4 +211,36 @@ t.test('the log level is that of the configuration, and SIGHUP takes a new one',
   await ask()
   server.kill('SIGTERM')
   t.strictSame(await once(server, 'exit'), [0, null])
+})
+
+t.test('a stop waits for what is under way; a second signal ends the server at once', async (t) => {
+  const { config, url } = grid.provisioned.keyServers[1]!
+  const server = spawn(process.execPath, [BIN, 'keys', '--config', config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.teardown(() => server.kill('SIGKILL'))
+  const ended = once(server, 'exit')
+  await once(createInterface({ input: server.stdout }), 'line')
+  const { credential } = await grid.as('stranger')
+  const open = async () => {
+    const { hostname: host, port } = new URL(url)
+    const tls = { cert: credential.certificate, key: credential.key, rejectUnauthorized: false }
+    const socket = connect({ host, port: Number(port), ...tls })
+    await once(socket, 'secureConnect')
+    return socket.on('error', () => {})
+  }
+  const socket = await open()
+  // A request whose body never comes; "100 Continue" says that it has begun.
+  socket.write('POST /v1/statements HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n')
+  socket.write('content-length: 9\r\nexpect: 100-continue\r\n\r\n')
+  t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 100 /)
+  server.kill('SIGTERM')
+  await until(async () => {
+    const taken = await open().catch(() => undefined)
+    taken?.destroy()
+    return taken === undefined
+  })
+  t.equal(server.exitCode, null, 'it waits')
+  server.kill('SIGINT')
+  t.strictSame(await ended, [null, 'SIGINT'])
 })

@@ -29,6 +29,7 @@ export interface Listener {
   readonly log: string[]
   /** One request; without certificate when `as` is null. */
   ask(path: string, o?: AskOptions): Promise<Answer>
+  stop(): Promise<void>
 }
 
 export interface AskOptions extends ConnectionOptions {
@@ -39,7 +40,12 @@ export interface AskOptions extends ConnectionOptions {
 }
 
 /** A real listener on loopback that knows one certificate by its key. */
-export async function listen(t: Test, o: Partial<AppOptions>, routes: (app: App) => void): Promise<Listener> {
+export async function listen(
+  t: Test,
+  o: Partial<AppOptions>,
+  routes: (app: App) => void,
+  graceMs = 100,
+): Promise<Listener> {
   const log: string[] = []
   const destination = new Writable({ write: (chunk, _, done) => (log.push(String(chunk)), done()) })
   const app = createApp({
@@ -54,9 +60,15 @@ export async function listen(t: Test, o: Partial<AppOptions>, routes: (app: App)
     ...o,
   })
   routes(app)
-  const serving = await serve(app, { host: '127.0.0.1', port: 0, graceMs: 100 })
+  const serving = await serve(app, { host: '127.0.0.1', port: 0, graceMs })
   t.teardown(() => serving.stop())
-  return { url: serving.url, app, log, ask: (path, options) => ask(serving.url, path, options) }
+  return {
+    url: serving.url,
+    app,
+    log,
+    ask: (path, options) => ask(serving.url, path, options),
+    stop: () => serving.stop(),
+  }
 }
 
 function ask(
