@@ -6,11 +6,13 @@ import forge from 'node-forge'
 import t from 'tap'
 import { spkiDigest } from '@mdm/core/crypto/spki'
 import { createCa } from '@mdm/core/identity/ca'
+import { parseDn } from '@mdm/core/identity/dn'
 import { acceptRoster, openRoster, rosterFingerprint } from '@mdm/core/identity/roster'
 import { parseCommand } from '../../../packages/server/src/commands/command.ts'
 import { COMMANDS } from '../../../packages/server/src/commands/index.ts'
 import { KeysConfig, readConfig } from '../../../packages/server/src/config.ts'
 import { parseAddress } from '../../../packages/server/src/provision/address.ts'
+import { dropFrom } from '../../../packages/server/src/provision/roster-drop.ts'
 import { SiteConfig } from '../../../packages/server/src/site-config.ts'
 import { certificate, ed25519, name } from '../../core/identity/certificates.ts'
 import { makePeople } from '../check/installation.ts'
@@ -200,6 +202,39 @@ t.test(
       code: 'MDM_USAGE',
       message: /nothing to change/,
     })
+  },
+)
+
+t.test(
+  'who leaves: a key server, a CA, and an administrator whose earlier statements still count',
+  async (t) => {
+    const config = at('site', 'site.json')
+    const second = await openRoster(readFileSync(at('site', 'rosters', 'example.2.jws'), 'utf8').trim())
+    const admin = 'CN=Ann Lee, O=Example Hospital'
+    const drop = (...names: string[]) => [
+      'roster',
+      '--config',
+      config,
+      ...names.flatMap((n) => ['--drop', n]),
+    ]
+    for (const names of [['CN=Nobody'], ['not a name'], [admin], [servers[0]!.id]])
+      t.match(await refusal(...drop(...names)), { code: 'MDM_USAGE' }, names.join())
+    const made = run(...drop(servers[0]!.id, 'CN=Other CA,O=Example Hospital'), '--threshold', '2', '--json')
+    t.equal(made.status, 0, made.stderr)
+    const { roster } = JSON.parse(made.stdout)
+    const { body } = await acceptRoster(second, readFileSync(roster, 'utf8'))
+    t.match(body, { seq: 3, m: 2, n: 3 })
+    t.notOk(body.keyServers.some(({ id }) => id === servers[0]!.id))
+    t.strictSame(body.userCas, second.body.userCas.slice(0, 1))
+    const dropped = dropFrom(
+      {
+        ...body,
+        administrators: [body.administrators[0]!, { ...body.administrators[1]!, dn: parseDn('CN=Bo') }],
+      },
+      ['cn=bo'],
+    )
+    t.strictSame(dropped.administrators, [body.administrators[0]])
+    t.match(dropped.formerAdministrators, [{ spki: body.administrators[1]!.spki }])
   },
 )
 

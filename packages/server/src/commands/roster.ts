@@ -5,8 +5,8 @@ import { optional, print, required, type Command, type Values } from './command.
 export const roster: Command = {
   words: 'roster',
   usage: `--config FILE [--ca FILE ...] [--name-space DN ...] [--administrator FILE ...]
-      [--key-server FILE ...] [--threshold M] [--json]`,
-  summary: 'sign the next roster of a site: new CAs, administrators, key servers',
+      [--key-server FILE ...] [--threshold M] [--drop NAME ...] [--json]`,
+  summary: 'sign the next roster of a site: CAs, administrators and key servers that come or leave',
   options: {
     config: { type: 'string' },
     ca: { type: 'string', multiple: true },
@@ -14,6 +14,7 @@ export const roster: Command = {
     administrator: { type: 'string', multiple: true },
     'key-server': { type: 'string', multiple: true },
     threshold: { type: 'string' },
+    drop: { type: 'string', multiple: true },
     json: { type: 'boolean' },
   },
   async run(values) {
@@ -26,6 +27,7 @@ export const roster: Command = {
       nameSpaces: several(values, 'name-space'),
       administrators: several(values, 'administrator'),
       keyServers: several(values, 'key-server'),
+      drop: several(values, 'drop'),
       ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
     })
     if (values.json === true) return print(JSON.stringify(made))

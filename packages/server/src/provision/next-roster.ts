@@ -9,9 +9,10 @@ import { readSecretFile } from '../secret-file.ts'
 import { SiteConfig } from '../site-config.ts'
 import { openRosters } from '../store/rosters.ts'
 import { caEntry, readAdministrator, readUserCa } from './people.ts'
+import { dropFrom } from './roster-drop.ts'
 import { readServerFile } from './server-file.ts'
 
-/** What comes to the roster; paths of PEM files and of server.json files. */
+/** What comes to the roster, and what leaves it; paths of PEM files and of server.json files. */
 export interface RosterChanges {
   readonly cas: readonly string[]
   readonly nameSpaces: readonly string[]
@@ -19,6 +20,8 @@ export interface RosterChanges {
   /** a new key server, or a known one with another URL or TLS key */
   readonly keyServers: readonly string[]
   readonly threshold?: number
+  /** what leaves it, as dropFrom takes it */
+  readonly drop?: readonly string[]
 }
 
 /**
@@ -41,7 +44,7 @@ export async function nextRoster(
   if (JSON.stringify(body) === JSON.stringify(current.body))
     throw new MdmError(
       'MDM_USAGE',
-      'nothing to change: give --ca, --administrator, --key-server or --threshold',
+      'nothing to change: give --ca, --administrator, --key-server, --threshold or --drop',
     )
   const jws = await signRoster(
     { ...body, seq: current.body.seq + 1, prev: current.digest, created: new Date().toISOString() },
@@ -52,12 +55,17 @@ export async function nextRoster(
   return { seq, fingerprint, roster: join(path(config.rosters), `${config.site}.${seq}.jws`) }
 }
 
-async function changed({ body, userCas }: TrustedRoster, o: RosterChanges, service: string): Promise<Roster> {
+async function changed(
+  { body: held, userCas }: TrustedRoster,
+  o: RosterChanges,
+  service: string,
+): Promise<Roster> {
   const cas = await Promise.all(o.cas.map((file) => readUserCa(file, o.nameSpaces)))
   const administrators = await Promise.all(
     o.administrators.map((file) => readAdministrator(file, [...userCas, ...cas])),
   )
   const servers = await Promise.all(o.keyServers.map(readServerFile))
+  const body = dropFrom(held, o.drop ?? [])
   const keyServers = replaced(
     body.keyServers,
     servers.map(({ server }) => server),
@@ -65,7 +73,10 @@ async function changed({ body, userCas }: TrustedRoster, o: RosterChanges, servi
   )
   const m = o.threshold ?? body.m
   if (m < 2 || m >= keyServers.length)
-    throw new MdmError('MDM_USAGE', 'the threshold is 2 or more and less than the number of key servers')
+    throw new MdmError(
+      'MDM_USAGE',
+      `the threshold ${m} is not 2 or more and less than the ${keyServers.length} key servers`,
+    )
   return {
     ...body,
     ...{ keyServers, m, n: keyServers.length },
