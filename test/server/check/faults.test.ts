@@ -16,6 +16,7 @@ import t from 'tap'
 import type { Finding } from '@mdm/core/findings'
 import { parseDn } from '@mdm/core/identity/dn'
 import { openRoster } from '@mdm/core/identity/roster'
+import { guarded } from '../../../packages/server/src/check/guarded.ts'
 import { checkKeys } from '../../../packages/server/src/check/keys.ts'
 import { checkRosterContent } from '../../../packages/server/src/check/roster-content.ts'
 import { checkSite } from '../../../packages/server/src/check/site.ts'
@@ -322,6 +323,29 @@ t.test('another program on the port, and a server that does not run', async (t) 
     { level: 'fault', message: /another program/, next: new RegExp(`sport = :${port}`) },
   ])
 })
+
+t.test(
+  'folders that are not there yet are named with what makes them, and no part stops the others',
+  async (t) => {
+    const away = {
+      audit: 'logs/audit.jsonl',
+      store: 'data/site.sqlite',
+      spool: { dir: 'a/b/spool', quotaBytes: 2 ** 30 },
+    }
+    const findings = await withFields({ ...away, sources: [{ name: 'far', url: 'file://elsewhere/images' }] })
+    t.match(named(findings, 'audit'), [{ level: 'fault', next: `mkdir -m 700 -p ${inSite('logs')}` }])
+    t.match(named(findings, 'store'), [
+      { level: 'fault', next: new RegExp(`mkdir -m 700 -p ${inSite('data')}`) },
+    ])
+    t.match(named(findings, 'source'), [{ level: 'fault', subject: 'far' }])
+    t.ok(findings.some(({ name }) => name === 'quorum'))
+    const lost = await guarded('part', () =>
+      Promise.reject(Object.assign(new Error('CANARY'), { code: 'EACCES' })),
+    )
+    t.match(lost, [{ name: 'part', level: 'fault', message: /EACCES/ }])
+    t.notMatch(JSON.stringify(lost), 'CANARY')
+  },
+)
 
 t.test('nothing is changed by a check, stopped or running, and nothing secret is said', async (t) => {
   mkdirSync(inSite('spool'), { recursive: true })

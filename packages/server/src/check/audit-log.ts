@@ -1,8 +1,9 @@
-import { access, constants, open, statfs } from 'node:fs/promises'
+import { access, constants, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
 import { fault, good, type Finding } from '@mdm/core/findings'
 import { readAuditChain } from '../audit/chain.ts'
+import { freeBytes } from './free-space.ts'
 import { shellWord } from './quote.ts'
 
 /** Room below which the log is as good as full: some 100,000 records. */
@@ -10,8 +11,10 @@ const MIN_FREE_BYTES = 64 * 1024 * 1024
 
 /** May the audit log be written, has it room, and does its chain verify? Nothing is released where it cannot be written. */
 export async function checkAudit(file: string): Promise<Finding[]> {
-  const { bavail, bsize } = await statfs(dirname(file))
-  const free = bavail * bsize
+  const folder = dirname(file)
+  if ((await stat(folder).catch(() => undefined)) === undefined)
+    return [fault('audit', file, 'its folder is missing', `mkdir -m 700 -p ${shellWord(folder)}`)]
+  const free = await freeBytes(folder)
   const room =
     free < MIN_FREE_BYTES
       ? [
@@ -19,7 +22,7 @@ export async function checkAudit(file: string): Promise<Finding[]> {
             'audit',
             file,
             'its disk is full: nothing can be released',
-            `df ${shellWord(dirname(file))}, and make room`,
+            `df ${shellWord(folder)}, and make room`,
           ),
         ]
       : []

@@ -1,4 +1,4 @@
-import { lstat, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { fault, good, type Finding } from '@mdm/core/findings'
 import { shellWord } from './quote.ts'
 
@@ -37,12 +37,12 @@ async function faultsOf(
   { path, kind, optional }: PrivatePath,
   owner: number | undefined,
 ): Promise<Finding[]> {
-  const found = await lstat(path).catch(() => undefined)
+  const found = await stat(path).catch(() => undefined)
   if (found === undefined) {
     const what = kind === 'key' ? 'the key file is missing' : `the ${kind} is missing`
     return optional === true ? [] : [fault('file', path, what, 'mdm-server restore, from the last backup')]
   }
-  const mode = found.isSymbolicLink() ? 0 : found.mode & 0o777
+  const mode = found.mode & 0o777
   const name = shellWord(path)
   return [
     ...((mode & 0o077) === 0

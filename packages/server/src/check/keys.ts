@@ -17,6 +17,7 @@ import { checkBans } from './bans.ts'
 import { checkClock } from './clock.ts'
 import { checkEncryptedVolume } from './encrypted-volume.ts'
 import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
+import { guarded } from './guarded.ts'
 import { checkNode } from './node-version.ts'
 import { checkOwnServer } from './own-server.ts'
 import { shellWord } from './quote.ts'
@@ -51,11 +52,13 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
   return [
     node,
     good('configuration', file, 'it can be read'),
-    ...(await checkFiles(privatePaths(config, path, file, store), await ownerOf(folder))),
+    ...(await guarded('file', async () =>
+      checkFiles(privatePaths(config, path, file, store), await ownerOf(folder)),
+    )),
     await checkEncryptedVolume(isPostgresUrl(store) ? folder : dirname(store), o.root),
     ...tls,
-    ...(await checkStore({ store, known: Object.keys(KEYS_MIGRATIONS), start })),
-    ...(await checkAudit(path(config.audit))),
+    ...(await guarded('store', () => checkStore({ store, known: Object.keys(KEYS_MIGRATIONS), start }))),
+    ...(await guarded('audit', () => checkAudit(path(config.audit)))),
     await checkBans(config.bans === undefined ? undefined : path(config.bans)),
     id === undefined
       ? fault(
@@ -67,8 +70,12 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
       : good('identity', path(config.identity), `this is key server ${id}`),
     ...rosterFaults,
     ...current.map((roster) => checkPlace(roster, { id, credential, trust })),
-    ...(credential === undefined ? [] : await checkOthers(current, id, credential, now)),
-    ...(credential === undefined ? [] : [await checkOwnServer(config.listen, credential, start)]),
+    ...(credential === undefined
+      ? []
+      : await guarded('site', () => checkOthers(current, id, credential, now))),
+    ...(credential === undefined
+      ? []
+      : await guarded('server', () => checkOwnServer(config.listen, credential, start))),
   ]
 }
 

@@ -15,7 +15,8 @@ import { checkBans } from './bans.ts'
 import { checkClock } from './clock.ts'
 import { checkEncryptedVolume } from './encrypted-volume.ts'
 import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
-import { checkKeyServers } from './key-servers.ts'
+import { guarded } from './guarded.ts'
+import { checkKeyServers, type SiteRoster } from './key-servers.ts'
 import { checkNode } from './node-version.ts'
 import { checkOperators } from './operators.ts'
 import { checkOwnServer } from './own-server.ts'
@@ -59,35 +60,28 @@ export async function checkSite(
     readRosters(rosterDir, 'mdm-server init site makes it; it was here: mdm-server restore'),
   ])
   const roster = rosters?.of(config.site)
+  const sources = config.sources.map(({ name, url }) => ({
+    name,
+    url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url),
+  }))
+  const files = privatePaths(config, path, file, store)
+  const bans = config.bans === undefined ? undefined : path(config.bans)
   return [
     node,
     good('configuration', file, 'it can be read'),
-    ...(await checkFiles(privatePaths(config, path, file, store), await ownerOf(folder))),
+    ...(await guarded('file', async () => await checkFiles(files, await ownerOf(folder)))),
     await checkEncryptedVolume(isPostgresUrl(store) ? folder : dirname(store), o.root),
     ...tls,
-    ...(await checkStore({ store, known: Object.keys(SITE_MIGRATIONS), start })),
-    ...(await checkAudit(path(config.audit))),
-    await checkSpool(path(config.spool.dir), config.spool.quotaBytes),
-    ...(await checkSources(
-      config.sources.map(({ name, url }) => ({
-        name,
-        url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url),
-      })),
-    )),
-    await checkBans(config.bans === undefined ? undefined : path(config.bans)),
+    ...(await guarded('store', () => checkStore({ store, known: Object.keys(SITE_MIGRATIONS), start }))),
+    ...(await guarded('audit', () => checkAudit(path(config.audit)))),
+    ...(await guarded('spool', () => checkSpool(path(config.spool.dir), config.spool.quotaBytes))),
+    ...(await guarded('source', () => checkSources(sources))),
+    await checkBans(bans),
     ...rosterFaults,
+    ...(rosters === undefined || roster !== undefined ? [] : [noRoster(config.site, rosterDir)]),
     ...(roster === undefined
-      ? rosters === undefined
-        ? []
-        : [
-            fault(
-              'roster',
-              rosterDir,
-              `no roster of site "${config.site}" is here`,
-              'mdm-server restore, from the last backup',
-            ),
-          ]
-      : [
+      ? []
+      : await guarded('roster', async () => [
           good(
             'roster',
             rosterDir,
@@ -97,39 +91,36 @@ export async function checkSite(
           ...checkRosterContent(roster, known),
           ...(await Promise.all((o.users ?? []).map((user) => checkUser(roster, user, known)))),
           ...checkOperators(roster.body, config.operators),
-        ]),
+        ])),
     ...(roster === undefined || credential === undefined
       ? []
-      : await checkOthers(
-          roster,
-          join(rosterDir, `${config.site}.${roster.body.seq}.jws`),
-          credential,
-          now,
-          path(config.tls.key),
-        )),
-    ...(credential === undefined ? [] : [await checkOwnServer(config.listen, credential, start)]),
+      : await guarded('key-server', () => {
+          const rosterFile = join(rosterDir, `${config.site}.${roster.body.seq}.jws`)
+          return checkOthers({ roster, file: rosterFile }, credential, now, path(config.tls.key))
+        })),
+    ...(credential === undefined
+      ? []
+      : await guarded('server', () => checkOwnServer(config.listen, credential, start))),
   ]
 }
 
+function noRoster(site: string, dir: string): Finding {
+  const next = 'mdm-server restore, from the last backup'
+  return fault('roster', dir, `no roster of site "${site}" is here`, next)
+}
+
 async function checkOthers(
-  roster: TrustedRoster,
-  rosterFile: string,
+  held: SiteRoster,
   credential: Credential,
   now: () => Date,
   keyFile: string,
 ): Promise<Finding[]> {
-  if (!roster.services.has(credential.identity.spki)) {
+  if (!held.roster.services.has(credential.identity.spki)) {
     const next = `put back ${shellWord(keyFile)} and its certificate from the last backup`
-    return [
-      fault(
-        'tls-certificate',
-        keyFile,
-        'the roster names another TLS key, so nobody believes this site',
-        next,
-      ),
-    ]
+    const message = 'the roster names another TLS key, so nobody believes this site'
+    return [fault('tls-certificate', keyFile, message, next)]
   }
-  const { findings, probes } = await checkKeyServers({ roster, file: rosterFile }, credential, now)
+  const { findings, probes } = await checkKeyServers(held, credential, now)
   return [...checkClock(probes), ...findings]
 }
 

@@ -14,7 +14,7 @@ type SourceCheck = (source: ConfiguredSource) => Promise<Finding>
 
 /** By the scheme of the URL. */
 const CHECKS: Readonly<Record<string, SourceCheck>> = {
-  file: ({ name, url }) => checkFolder(name, URL.canParse(url) ? fileURLToPath(url) : url),
+  file: ({ name, url }) => checkFolder(name, folderOf(url)),
 }
 
 /** Can each source be reached, by the site's own user? */
@@ -55,6 +55,15 @@ async function checkFolder(name: string, folder: string): Promise<Finding> {
       'its folder cannot be read',
       `setfacl -R -m u:${uid()}:rX ${shellWord(folder)}`,
     )
+  }
+}
+
+/** A URL that names no folder of this machine stays as it is, and is then not there. */
+function folderOf(url: string): string {
+  try {
+    return url.startsWith('file:') ? fileURLToPath(url) : url
+  } catch {
+    return url
   }
 }
 

@@ -1,6 +1,7 @@
-import { readdir, stat, statfs } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { freeBytes } from './free-space.ts'
 import { shellWord } from './quote.ts'
 
 const GIB = 1024 ** 3
@@ -13,9 +14,8 @@ const MIN_ROOM_BYTES = 256 * 1024 * 1024
  */
 export async function checkSpool(dir: string, quotaBytes: number): Promise<Finding> {
   const held = await bytesIn(dir)
-  const { bavail, bsize } = await statfs(held === undefined ? dirname(dir) : dir)
-  const free = bavail * bsize
-  const room = Math.min(quotaBytes, (held?.ours ?? 0) + free)
+  const free = await freeBytes(dir)
+  const room = Math.min(quotaBytes, held + free)
   if (room < MIN_ROOM_BYTES && quotaBytes >= MIN_ROOM_BYTES)
     return fault('spool', dir, `full: ${gib(free)} GiB are free on its disk`, freeing(dir))
   if (room < MIN_ROOM_BYTES) {
@@ -31,20 +31,22 @@ export async function checkSpool(dir: string, quotaBytes: number): Promise<Findi
       next,
     )
   }
-  return good('spool', dir, `${gib(held?.ours ?? 0)} GiB of ${gib(quotaBytes)} GiB taken`)
+  return good('spool', dir, `${gib(held)} GiB of ${gib(quotaBytes)} GiB taken`)
 }
 
 function freeing(dir: string): string {
   return `"du -x -d 1 -h ${shellWord(dirname(dir))}" shows what fills the disk: make room`
 }
 
-async function bytesIn(dir: string): Promise<{ ours: number } | undefined> {
-  const names = await readdir(dir).catch(() => undefined)
-  if (names === undefined) return undefined
+/** What the spool may delete; other people's files in its folder stay. */
+const SPOOLED = /^[A-Za-z0-9_-]{43}(?:\.(?:filling|spill))?$/
+
+async function bytesIn(dir: string): Promise<number> {
+  const names = (await readdir(dir).catch(() => [])).filter((name) => SPOOLED.test(name))
   const sizes = await Promise.all(
     names.map(async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size ?? 0),
   )
-  return { ours: sizes.reduce((sum, size) => sum + size, 0) }
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 function gib(bytes: number): string {

@@ -1,6 +1,6 @@
-import type { Finding } from '@mdm/core/findings'
-import { fault, good } from '@mdm/core/findings'
+import { dirname } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
+import { fault, good, type Finding } from '@mdm/core/findings'
 import { inspectStore, type StoreState } from '../store/inspect.ts'
 import { isPostgresUrl } from '../store/postgres.ts'
 import { schemaState } from '../store/schema-state.ts'
@@ -35,6 +35,15 @@ export async function checkStore(o: {
 function writable(state: StoreState, isRemote: boolean, subject: string): Finding {
   if (state.isWritable)
     return good('store', subject, state.applied === undefined ? 'the first start makes it' : 'it opens')
+  if (state.applied === undefined && !isRemote) {
+    const folder = shellWord(dirname(subject))
+    return fault(
+      'store',
+      subject,
+      'it cannot be made',
+      `mkdir -m 700 -p ${folder}, as the user of the server`,
+    )
+  }
   const next = isRemote
     ? 'psql -c "alter database DATABASE owner to USER", and see that it is no standby'
     : `chmod 600 ${shellWord(subject)}, as the user of the server, and see that its disk is not mounted read-only`

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
 
@@ -23,7 +23,14 @@ export async function newFolder(dir: string): Promise<Folder> {
   const path = (name: string) => join(dir, name)
   const write: Folder['write'] = async (name, content, mode = 0o600) => {
     await mkdir(dirname(path(name)), { recursive: true, mode: 0o700 })
-    await writeFile(path(name), content, { mode, flag: 'wx' })
+    const file = await open(path(name), 'wx', mode)
+    try {
+      await file.writeFile(content)
+      // A key whose public part has been given away must not be lost with the power.
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     return path(name)
   }
   return { dir, path, write, writeJson: (name, value) => write(name, `${JSON.stringify(value, null, 2)}\n`) }
