@@ -40,7 +40,8 @@ async function inspectSqlite(file: string): Promise<StoreState> {
     database = new DatabaseSync(url, { readOnly: true, timeout: 5_000 })
     const named = database.prepare("select name from sqlite_master where type = 'table'").all()
     const hasSchema = named.some(({ name }) => name === 'kysely_migration')
-    const rows = hasSchema ? database.prepare('select name from kysely_migration order by name').all() : []
+    if (!hasSchema) return { applied: undefined, isWritable }
+    const rows = database.prepare('select name from kysely_migration order by name').all()
     return { applied: rows.map(({ name }) => String(name)), isWritable }
   } catch (cause) {
     throw new MdmError('MDM_CONFIG', 'the store cannot be opened', { cause })

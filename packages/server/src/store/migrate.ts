@@ -13,7 +13,7 @@ export async function migrate<Schema>(
   db: Kysely<Schema>,
   migrations: Record<string, Migration>,
 ): Promise<string[]> {
-  const newer = (await appliedMigrations(db)).find((name) => migrations[name] === undefined)
+  const newer = (await appliedMigrations(db))?.find((name) => migrations[name] === undefined)
   if (newer !== undefined) {
     const what = `the store was written by a newer MDM: its schema is at "${newer}"`
     throw new MdmError('MDM_CONFIG', `${what}. Install that version, or restore a backup made by this one`)
@@ -25,10 +25,10 @@ export async function migrate<Schema>(
   throw new MdmError('MDM_CONFIG', 'the store does not have a schema this version knows', { cause: error })
 }
 
-/** Names of the migrations that a store has had, in order; none when it is new. */
-export async function appliedMigrations<Schema>(db: Kysely<Schema>): Promise<string[]> {
+/** Names of the migrations that a store has had, in order; undefined when it is new. */
+export async function appliedMigrations<Schema>(db: Kysely<Schema>): Promise<string[] | undefined> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
-  if (!tables.some(({ name }) => name === 'kysely_migration')) return []
+  if (!tables.some(({ name }) => name === 'kysely_migration')) return undefined
   const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
   return rows.map(({ name }) => name)
 }

@@ -26,7 +26,7 @@ export async function openStore<Schema>(
     : sqliteDialect(store, { alone: o.alone !== undefined })
   const db = new Kysely<Schema>({ dialect })
   try {
-    const isNew = (await appliedMigrations(db)).length === 0
+    const isNew = (await appliedMigrations(db)) === undefined
     const ran = await migrate(db, migrations)
     if (!isNew && ran.length > 0) o.upgraded?.(ran)
     return db
