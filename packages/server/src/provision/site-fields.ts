@@ -3,7 +3,8 @@ import type { SiteConfig } from '../site-config.ts'
 import type { Field } from './commented.ts'
 
 const TITLE = `A site of the Medical Data Manager: the hospital's server.
-JSON with comments. Paths are relative to this file. After a change: "mdm-server check site --config" this file, then restart.`
+JSON with comments. Paths are relative to this file. After a change: "mdm-server check site --config" this file, then restart.
+Fields that may be added (log, metrics, limit, stopSeconds) are in docs/server.md.`
 
 const NOTES: Partial<Record<keyof SiteConfig, string>> = {
   site: 'The name of the site, in its roster and in every logical file name. It cannot change.',
