@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -42,9 +43,10 @@ export function serverOf(name: string, kind: 'site' | 'keys', of: { dir: string;
     },
     async signal(signal) {
       if (!alive()) return
-      const ended = new Promise((resolve) => child!.once('exit', resolve))
+      const ends = signal === 'SIGKILL' || signal === 'SIGTERM'
+      const ended = ends ? once(child!, 'exit') : undefined
       child!.kill(signal)
-      if (signal === 'SIGKILL' || signal === 'SIGTERM') await ended
+      await ended
     },
     async meter() {
       if (!alive() || performance.now() - since < 10_000) return undefined
