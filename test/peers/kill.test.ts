@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createDeliveryWorld, killDelivery, writesOfGet } from '../fixtures/crash/delivery-kills.ts'
 import { createKeyWorld, DEEDS, killKeyServer, writesOf } from '../fixtures/crash/key-server-kills.ts'
+import { soak } from '../soak/kill.ts'
 
 // Processes start slowly on a machine with much to do.
 t.setTimeout(600_000)
@@ -40,4 +41,9 @@ t.test('a key server that is killed at any write has all of it or nothing, and t
       `${name}: after the last`,
     )
   }
+})
+
+t.test('site and key server are killed at random moments of registrations and gets', async (t) => {
+  const tally = await soak({ each: 5, random: 5, seed: 2008, only: ['random'], isOver: () => false })
+  t.strictSame(tally, { 'at random moments': { kills: 5, violations: [] } })
 })

@@ -18,7 +18,7 @@ const USAGE = `npm run soak:kill -- [--each N] [--random N] [--seed S] [--minute
   --each     kills at each point (100)
   --random   kills at random moments (1000)
   --seed     of the random moments
-  --minutes  begins no kill after so many minutes
+  --minutes  begins no kill after so many minutes; Ctrl-C ends it likewise, once the kill under way is judged
   --only     steps, writes, get, keys, random, faults (each once, every error at every write call)
   --tally    counts are kept in this file, and a run that finds it goes on from them`
 
@@ -38,8 +38,8 @@ export interface SoakOptions {
   readonly seed: number
   /** groups of points; all kills when empty */
   readonly only: readonly string[]
-  /** begins no kill after it, ms since 1970 */
-  readonly until: number
+  /** begins no kill once it says so */
+  readonly isOver: () => boolean
   /** what an earlier run counted */
   readonly tally?: Tally
   readonly told?: (tally: Tally) => void
@@ -50,13 +50,13 @@ export async function soak(o: SoakOptions): Promise<Tally> {
   const tally: Tally = o.tally ?? {}
   const { points, close } = await pointsOf(o, generator(o.seed))
   try {
-    while (Date.now() < o.until) {
+    while (!o.isOver()) {
       const due = points.filter(({ name, times }) => (tally[name]?.kills ?? 0) < times)
       if (due.length === 0) break
       for (const { name, times, kill } of due) {
         const row = (tally[name] ??= { kills: 0, violations: [] })
         const inRound = Math.max(1, Math.round(times / o.each))
-        for (let i = 0; i < inRound && row.kills < times && Date.now() < o.until; i++) {
+        for (let i = 0; i < inRound && row.kills < times && !o.isOver(); i++) {
           row.violations.push(...(await kill()))
           row.kills++
           o.told?.(tally)
@@ -166,13 +166,17 @@ if (import.meta.main) {
   else {
     const seed = Number(values.seed ?? randomInt(2 ** 32))
     const { tally: file } = values
+    const end = values.minutes === undefined ? Infinity : Date.now() + Number(values.minutes) * 60_000
+    let isStopped = false
+    // The kill under way is ended first, and with it its processes and folders.
+    process.once('SIGINT', () => (isStopped = true))
     console.error(`seed ${seed}`)
     const tally = await soak({
       each: Number(values.each ?? 100),
       random: Number(values.random ?? 1_000),
       seed,
       only: values.only?.split(',') ?? [],
-      until: values.minutes === undefined ? Infinity : Date.now() + Number(values.minutes) * 60_000,
+      isOver: () => isStopped || Date.now() >= end,
       ...(file !== undefined && existsSync(file)
         ? { tally: JSON.parse(readFileSync(file, 'utf8')) as Tally }
         : {}),
