@@ -41,6 +41,13 @@ export const ERRORS = {
   MDM_SPOOL_FULL: entry(507, 5, 'the site has no room for another preparation', 'try again later', true),
   MDM_LIMIT: entry(429, 5, 'too many requests', 'wait a minute and try again', true),
   MDM_STORE: entry(503, 5, 'the database of the server does not answer', 'try again in a minute; the server goes on by itself when its database is back', true),
+  MDM_CATCHING_UP: entry(
+    503,
+    5,
+    'this key server has not yet compared its access lists with the other servers',
+    'try again in a moment; its operator sees in /health and in the audit log what it waits for',
+    true,
+  ),
   MDM_AUDIT: entry(503, 5, 'the audit log cannot be written, so nothing is released', 'the server administrator must give the audit log room', true),
   MDM_BELOW_THRESHOLD: entry(503, 6, 'too few key servers answered to rebuild the key', 'try again when more key servers run', true),
   MDM_INTEGRITY: entry(500, 7, 'what arrived is not what was sealed', 'do not use the data; try again, and tell the site'),

@@ -86,7 +86,7 @@ function modelAllows(
   groups: Map<string, Principal[]>,
 ): boolean {
   const mine = new Set(
-    caller.kind === 'service'
+    caller.kind !== 'user'
       ? [`service ${caller.site}`]
       : [`user ${caller.dn} < ${caller.issuer}`, ...caller.fqans.map((f) => `fqan ${f}`)],
   )

@@ -52,7 +52,7 @@ export function isAdministrator(
   caller: Caller,
   roster: TrustedRoster,
 ): boolean {
-  return isAdministratorKey(list, caller.spki, roster)
+  return caller.kind !== 'key-server' && isAdministratorKey(list, caller.spki, roster)
 }
 
 /** True when a list such as the ban list names the caller. */

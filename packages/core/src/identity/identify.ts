@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../errors.ts'
-import type { SiteId } from '../names.ts'
+import type { KeyServerId, SiteId } from '../names.ts'
 import { findEndEntity, type EndEntity } from './chain.ts'
 import type { Dn } from './dn.ts'
 import { requireIssuedBy, requireValid } from './issued.ts'
@@ -27,12 +27,22 @@ export type Caller =
       readonly spki: string
       readonly notAfter: Date
     }
+  /** A key server of the roster: it may compare lists with the others (isGridService) and has no right of its own. */
+  | {
+      readonly kind: 'key-server'
+      readonly site: SiteId
+      readonly id: KeyServerId
+      readonly dn: Dn
+      readonly issuer: Dn
+      readonly spki: string
+      readonly notAfter: Date
+    }
 
 /**
  * Says who a peer is, from the certificates it proved the key of in TLS and from the roster alone. Called on every request,
  * since a certificate may expire while a connection is open.
  *
- * A service is known by its key; a user by a certificate that a CA of the roster issued below its name spaces.
+ * A service or key server is known by its key; a user by a certificate that a CA of the roster issued below its name spaces.
  *
  * @param chain leaf first; TLS proved that the peer holds the leaf's private key
  * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED
@@ -40,14 +50,26 @@ export type Caller =
  */
 export function identify(chain: readonly X509Certificate[], roster: TrustedRoster, now: Date): Caller {
   const entity = findEndEntity(chain)
-  return roster.services.has(entity.identity.spki) ? service(entity, roster, now) : user(entity, roster, now)
+  const { spki } = entity.identity
+  if (roster.services.has(spki)) return { kind: 'service', ...service(entity, roster, now) }
+  const id = roster.keyServerTls.get(spki)
+  if (id !== undefined) return { kind: 'key-server', id, ...service(entity, roster, now) }
+  return user(entity, roster, now)
 }
 
-function service({ identity }: EndEntity, roster: TrustedRoster, now: Date): Caller {
+/**
+ * True for the services that a roster names: the site and its key servers. They alone, beside its administrators, may read the
+ * heads and statements of key lists, bans and groups, so that a server that was put back catches up (decision 23).
+ */
+export function isGridService(caller: Caller, site: SiteId): boolean {
+  return caller.kind !== 'user' && caller.site === site
+}
+
+function service({ identity }: EndEntity, roster: TrustedRoster, now: Date) {
   requireStrongKey(identity)
   requireValid(identity, now)
   const { dn, issuer, spki, notAfter } = identity
-  return { kind: 'service', site: roster.body.site, dn, issuer, spki, notAfter }
+  return { site: roster.body.site, dn, issuer, spki, notAfter }
 }
 
 function user(

@@ -37,6 +37,11 @@ async function open(jws: string): Promise<TrustedRoster> {
     signers: [...current, ...former],
     signing: new Set(current.map((s) => spkiDigest(s.key))),
     services: new Set(body.services.map((s) => spkiDigest(keyFromSpki(s.spki)))),
+    keyServerTls: new Map(
+      body.keyServers.flatMap(({ id, tls }) =>
+        tls.map(({ spki }) => [spkiDigest(Buffer.from(spki, 'base64')), id] as const),
+      ),
+    ),
     administrators: new Set(body.administrators.map((a) => a.spki)),
     userCas: body.userCas.map(readCa),
     keyServer: (id) => {

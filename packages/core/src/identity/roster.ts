@@ -71,6 +71,8 @@ export interface TrustedRoster {
   readonly signing: ReadonlySet<string>
   /** SPKI digests (hex) of the site's services */
   readonly services: ReadonlySet<string>
+  /** which key server holds a TLS key, by SPKI digest (hex) */
+  readonly keyServerTls: ReadonlyMap<string, KeyServerId>
   /** SPKI digests (hex) of the administrators of today */
   readonly administrators: ReadonlySet<string>
   readonly userCas: readonly {

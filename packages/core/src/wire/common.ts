@@ -32,7 +32,7 @@ export const getWhoami = contract({
   method: 'GET',
   path: '/v1/whoami',
   reply: z.object({
-    kind: z.enum(['user', 'service']),
+    kind: z.enum(['user', 'service', 'key-server']),
     dn: z.string(),
     issuer: z.string(),
     /** SHA-256 of the caller's SubjectPublicKeyInfo, hex */
