@@ -174,7 +174,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       measured.registry,
     )
     rosterRoutes(app, { site, rosters, audit, health: health.told })
-    catalogRoutes(app, { catalog, access, statements })
+    catalogRoutes(app, { catalog, access, statements, heads: { db, site, audit } })
     metadataRoutes(app, { db, catalog, access, audit })
     registerRoutes(app, { registration, roster, audit })
     deliveryRoutes(app, { delivery, access, audit, identify: admit })

@@ -10,10 +10,12 @@ import {
   type VolumeRow,
   type VolumeStat,
 } from '@mdm/core/wire/site'
+import { getHeads } from '@mdm/core/wire/witness'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { Access, ListedVolume } from './access.ts'
 import type { Catalog, VolumeSummary } from './catalog.ts'
+import { readHeads } from './heads.ts'
 import type { Statements } from './statements.ts'
 
 const DEFAULT_LIMIT = 100
@@ -24,6 +26,7 @@ export interface CatalogRoutes {
   readonly catalog: Catalog
   readonly access: Access
   readonly statements: Statements
+  readonly heads: Parameters<typeof readHeads>[0]
 }
 
 /** Volumes and their access lists; what is refused and why is decided in access.ts alone. */
@@ -56,6 +59,10 @@ export function catalogRoutes(app: App, o: CatalogRoutes): void {
   route(app, getStatements, async ({ params, caller }) => ({
     statements: await o.statements.read(caller, params),
   }))
+
+  route(app, getHeads, async ({ params, query, caller, requestId }) =>
+    readHeads(o.heads, { caller, site: params.site, after: query.after, requestId }),
+  )
 
   route(
     app,

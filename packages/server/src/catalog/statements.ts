@@ -13,6 +13,7 @@ import { inTransaction } from '../store/transaction.ts'
 import type { AccessLists } from './access-lists.ts'
 import type { Access } from './access.ts'
 import type { Groups } from './groups.ts'
+import { mayCompare } from './heads.ts'
 
 /** Which access list: of one object of a volume, or of the site (bans, groups). */
 export interface ListName {
@@ -29,7 +30,7 @@ export interface Posted {
 
 /** The signed changes of access lists, as administrators read and make them (decision 16). */
 export interface Statements {
-  /** @throws MDM_NOT_FOUND | MDM_DENIED | MDM_USAGE as Access.requireAdministrator */
+  /** For administrators, and key servers that compare. @throws MDM_NOT_FOUND | MDM_DENIED | MDM_USAGE as Access.requireAdministrator */
   read(caller: Caller, name: ListName): Promise<string[]>
   /** Every list of a volume that the caller administers. @throws as read */
   ofVolume(caller: Caller, guid: Guid): Promise<{ object: AclObject; statements: string[] }[]>
@@ -84,7 +85,7 @@ export function openStatements(o: StatementsOptions): Statements {
 
   return {
     async read(caller, name) {
-      await requireAdministrator(caller, name)
+      if (name.site !== o.site || !mayCompare(caller, name)) await requireAdministrator(caller, name)
       return await o.lists.statements(name.scope, name.object)
     },
 
