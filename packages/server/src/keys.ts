@@ -13,9 +13,11 @@ import type { LocalListener } from './http/local-listener.ts'
 import { openLog, type Log } from './http/log.ts'
 import { serve } from './http/serve.ts'
 import { openBanFile } from './keyshares/ban-file.ts'
+import { createCatchUp } from './keyshares/catch-up.ts'
 import { keyServerHealth } from './keyshares/health.ts'
 import { auditCaller, type KeyServer } from './keyshares/key-server.ts'
 import { keyServerRoutes } from './keyshares/routes.ts'
+import { serveWithout } from './keyshares/serve-without.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
@@ -70,7 +72,9 @@ export async function startKeyServer(
     await audit.close()
   }
   try {
-    const server: KeyServer = { id, db, storeKey, rosters, bans, audit, now }
+    const core: KeyServer = { id, db, storeKey, rosters, bans, audit, now }
+    const catchUp = createCatchUp(core, { credential: { certificate, key }, log })
+    const server = { ...core, catchUp }
     const refresh = createRefresh(server, log)
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const app = createApp({
@@ -91,12 +95,15 @@ export async function startKeyServer(
     await audit.record({ event: 'server-started', outcome: 'done' })
     local = await measured.listen(health)
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
+    // Listening first: servers that start together compare their lists with one another.
+    await catchUp.start()
     return {
       id,
       url: serving.url,
       ...(local === undefined ? {} : { metricsUrl: local.url }),
       reload: reloadLevel(file, ownLog),
       async stop() {
+        await catchUp.close()
         await serving.stop()
         await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)
         await close()
@@ -121,6 +128,26 @@ export async function trustRoster(
   const { config, path } = await readConfig(configFile, KeysConfig)
   const rosters = await openRosters(path(config.rosters))
   return await rosters.trust((await readText(rosterFile)).trim(), fingerprint)
+}
+
+/**
+ * The operator of a key server goes on without one of its witnesses, once (keyshares/serve-without).
+ *
+ * @returns the full name of the witness
+ * @throws MDM_USAGE when no trusted roster names it
+ */
+export async function serveWithoutWitness(
+  configFile: string,
+  o: { witness: string; reason: string; now?: Date },
+): Promise<string> {
+  const { config, path } = await readConfig(configFile, KeysConfig)
+  const rosters = await openRosters(path(config.rosters))
+  const db = await openKeysStore(storeLocation(config.store, path))
+  try {
+    return await serveWithout(db, rosters.current(), { now: new Date(), ...o })
+  } finally {
+    await db.destroy()
+  }
 }
 
 /**

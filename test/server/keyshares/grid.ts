@@ -13,7 +13,11 @@ import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { newGuid, newKid, type Guid, type Kid, type KeyServerId, type SiteId } from '@mdm/core/names'
 import { putShare } from '@mdm/core/wire/key-server'
 import { openLog } from '../../../packages/server/src/http/log.ts'
-import { startKeyServer, type RunningKeyServer } from '../../../packages/server/src/keys.ts'
+import {
+  serveWithoutWitness,
+  startKeyServer,
+  type RunningKeyServer,
+} from '../../../packages/server/src/keys.ts'
 import { provisionGrid, type ProvisionedGrid } from '../../../packages/server/src/provision/grid.ts'
 import { isPostgresUrl } from '../../../packages/server/src/store/postgres.ts'
 import { psqlRows, usePostgres } from '../../fixtures/postgres.ts'
@@ -52,13 +56,22 @@ export async function makeGrid(dir: string, site = 'demo'): Promise<Grid> {
   }
 }
 
-/** Starts one key server of a grid; `clock` may be moved by the test. */
+/** Says as the operator that a server starts alone: nobody else of its grid runs. */
+async function startsAlone(grid: Grid, index: number): Promise<void> {
+  const { config, id } = grid.made.keyServers[index]!
+  const others = grid.roster.body.keyServers.filter((server) => server.id !== id)
+  for (const witness of ['site', ...others.map((server) => server.id)])
+    await serveWithoutWitness(config, { witness, reason: 'a test of one server' })
+}
+
+/** Starts one key server of a grid, which serves without having asked the others; `clock` may be moved by the test. */
 export async function startServer(
   t: Test,
   grid: Grid,
   index = 0,
   clock: { now?: Date } = {},
 ): Promise<RunningKeyServer> {
+  await startsAlone(grid, index)
   const server = await startKeyServer(grid.made.keyServers[index]!.config, {
     now: () => clock.now ?? new Date(),
     log: openLog({ level: 'silent' }),

@@ -8,6 +8,7 @@ import { provisionGrid } from './provision-grid.ts'
 import { renew } from './renew.ts'
 import { roster } from './roster.ts'
 import { runKeys, runSite } from './run-server.ts'
+import { serveWithout } from './serve-without.ts'
 import { trustRoster } from './trust-roster.ts'
 import { writePhantoms } from './write-phantoms.ts'
 
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   runSite,
   runKeys,
   trustRoster,
+  serveWithout,
   roster,
   checkSite,
   checkKeys,

@@ -13,6 +13,7 @@ export type NotReady =
   | 'store-unreachable'
   | 'spool-full'
   | 'key-servers-below-threshold'
+  | 'catching-up'
   | 'stopping'
 
 /** The codes whose condition holds, in their order. */

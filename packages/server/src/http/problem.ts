@@ -10,6 +10,7 @@ const UNIFORM: ReadonlySet<ErrorCode> = new Set([
   'MDM_UNAUTHENTICATED',
   'MDM_INTERNAL',
   'MDM_AUDIT',
+  'MDM_CATCHING_UP',
 ])
 
 /** An error as the document a caller gets (RFC 9457). The request id is in the header only: bodies stay comparable. */

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
 import type { Guid, Kid, SiteId } from '@mdm/core/names'
 import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { chainState } from './chain-store.ts'
-import { auditCaller, type KeyServer } from './key-server.ts'
+import { auditCaller, type ServingKeyServer } from './key-server.ts'
 import { ownerOf, removeShares, sharesOf } from './share-store.ts'
-import { standingOf } from './standing.ts'
+import { sitesOf, standingOf } from './standing.ts'
 
 /**
  * Deletes the shares of one key: a registration that never became visible is undone by the site's service; a key that readers
@@ -18,12 +19,14 @@ import { standingOf } from './standing.ts'
  * @throws MDM_DENIED to the site's service once a reader got a share
  */
 export async function deleteShares(
-  server: KeyServer,
+  server: ServingKeyServer,
   c: RequestContext<{ guid: Guid; kid: Kid }, unknown, unknown>,
 ): Promise<{ deleted: number }> {
   const { guid, kid } = c.params
   const site = (await ownerOf(server.db, guid)) as SiteId | undefined
   const standing = site === undefined ? undefined : await standingOf(server, c.chain, site)
+  // Who administers a key is not known before the lists are; asked of all sites, so that it says nothing of the GUID.
+  for (const known of sitesOf(server, c.chain)) server.catchUp.requireServing(known)
   if (site === undefined || standing === undefined) return nothingOf(c.caller.kind)
   const { caller, roster } = standing
   const service = caller.kind === 'service' && caller.site === site
@@ -57,7 +60,7 @@ export async function deleteShares(
 }
 
 /** The answer for a GUID that is unknown here, which must not differ from the one for another's GUID. */
-function nothingOf(kind: 'user' | 'service'): { deleted: number } {
+function nothingOf(kind: Caller['kind']): { deleted: number } {
   if (kind === 'service') return { deleted: 0 }
   throw new MdmError('MDM_NOT_FOUND')
 }

@@ -1,14 +1,15 @@
 import { createGlance, inTime } from '../http/glance.ts'
 import { healthOf, reasonsOf, type Health } from '../http/health.ts'
 import { storeAnswers } from '../store/store-answers.ts'
-import type { KeyServer } from './key-server.ts'
+import { CATCHING_UP } from './catch-up.ts'
+import type { ServingKeyServer } from './key-server.ts'
 
 /** How long a look at the store is good for, and how long it may take, ms. */
 const LOOK_MS = 1_000
 const STORE_MS = 2_000
 
 /** Whether a key server can take and release shares. */
-export function keyServerHealth(server: KeyServer, stopping: () => boolean): () => Promise<Health> {
+export function keyServerHealth(server: ServingKeyServer, stopping: () => boolean): () => Promise<Health> {
   const storeThere = createGlance(LOOK_MS, () => inTime(storeAnswers(server.db), STORE_MS, false))
   return async () =>
     healthOf(
@@ -18,6 +19,7 @@ export function keyServerHealth(server: KeyServer, stopping: () => boolean): () 
         'rosters-unreadable': !server.rosters.readable,
         'no-roster': server.rosters.current().length === 0,
         'store-unreachable': !(await storeThere()),
+        [CATCHING_UP]: !server.catchUp.isServingAll(),
         stopping: stopping(),
       }),
     )

@@ -3,6 +3,7 @@ import type { KeyServerId } from '@mdm/core/names'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { Rosters } from '../store/rosters.ts'
 import type { BanFile } from './ban-file.ts'
+import type { CatchUp } from './catch-up.ts'
 import type { Db } from './share-store.ts'
 import type { Caller } from '@mdm/core/identity/identify'
 
@@ -17,6 +18,11 @@ export interface KeyServer {
   readonly bans: BanFile
   readonly audit: Audit
   now(): Date
+}
+
+/** A key server whose lists are compared with its witnesses' before anything is done by them. */
+export interface ServingKeyServer extends KeyServer {
+  readonly catchUp: CatchUp
 }
 
 /** A caller as the audit log names it. */

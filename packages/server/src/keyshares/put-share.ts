@@ -9,7 +9,7 @@ import { SiteId, type Guid, type Kid } from '@mdm/core/names'
 import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { digestAt, extendChain, type ChainName } from './chain-store.ts'
-import { auditCaller, type KeyServer } from './key-server.ts'
+import { auditCaller, type ServingKeyServer } from './key-server.ts'
 import { claimGuid, insertShare, ownerOf, revealShare, sharesOf, type Db } from './share-store.ts'
 import { standingOf } from './standing.ts'
 
@@ -28,11 +28,12 @@ type PutContext = RequestContext<
  * @throws MDM_CONFLICT when another share, a newer epoch or another version is stored under the kid
  * @see paper 3.3; decision 5
  */
-export async function putShare(server: KeyServer, c: PutContext): Promise<{ stored: true }> {
+export async function putShare(server: ServingKeyServer, c: PutContext): Promise<{ stored: true }> {
   const site = siteOf(c.body.manifest)
   const standing = await standingOf(server, c.chain, site)
   if (standing?.caller.kind !== 'service' || standing.caller.site !== site)
     throw new MdmError('MDM_NOT_FOUND')
+  server.catchUp.requireServing(site)
   const { roster, caller } = standing
   const { guid, kid, epoch } = c.params
   // Former keys keep old manifests verifiable; what is stored now is signed by a key of today.
@@ -95,7 +96,7 @@ async function requireFounding(trx: Db, name: ChainName, founded: Chain): Promis
 
 /** True when exactly this is stored; epochs of a key are never mixed, so anything that differs is refused. */
 async function isStored(
-  server: KeyServer,
+  server: ServingKeyServer,
   trx: Db,
   manifest: KeyManifest,
   jws: string,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
 import { appendStatement, appendWithMissed, type Chain } from '@mdm/core/acl/statement'
 import { peekJws } from '@mdm/core/crypto/jws'
+import { isGridService } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { MdmError } from '@mdm/core/errors'
 import { SiteId } from '@mdm/core/names'
@@ -9,7 +10,7 @@ import { AclObject, Scope } from '@mdm/core/wire/common'
 import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { chainState, extendChain, wholeChain, type ChainName } from './chain-store.ts'
-import { auditCaller, type KeyServer } from './key-server.ts'
+import { auditCaller, type ServingKeyServer } from './key-server.ts'
 import { ownerOf } from './share-store.ts'
 import { standingOf } from './standing.ts'
 
@@ -21,16 +22,16 @@ interface Posted {
 /**
  * The whole chain of a key, or of the site's bans and groups.
  *
- * @throws MDM_NOT_FOUND but to its administrators and the site's service
+ * @throws MDM_NOT_FOUND but to its administrators and the services of the roster
  */
 export async function readStatements(
-  server: KeyServer,
+  server: ServingKeyServer,
   c: RequestContext<ChainName, unknown, unknown>,
 ): Promise<{ statements: string[] }> {
   const name = c.params
   const standing = await standingOf(server, c.chain, name.site)
   if (!(await isKeptHere(server, name)) || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
-  const service = standing.caller.kind === 'service' && standing.caller.site === name.site
+  const service = isGridService(standing.caller, name.site)
   // Before the statements are read: how long that takes says how many there are.
   const list = await chainState(server.db, name)
   if (!service && !isAdministrator(list, standing.caller, standing.roster))
@@ -45,12 +46,15 @@ export async function readStatements(
  * @throws MDM_STATEMENT, MDM_STATEMENT_STALE, MDM_STATEMENT_FORKED
  */
 export async function acceptStatement(
-  server: KeyServer,
+  server: ServingKeyServer,
   c: RequestContext<unknown, unknown, Posted>,
 ): Promise<{ seq: number; head: string }> {
   const name = nameOf(c.body.statement)
   const standing = await standingOf(server, c.chain, name.site)
-  if (!(await isKeptHere(server, name)) || standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  if (standing === undefined) throw new MdmError('MDM_NOT_FOUND')
+  // Before anything of the list is looked at: whoever administered it when it was this old may not any more.
+  server.catchUp.requireServing(name.site)
+  if (!(await isKeptHere(server, name))) throw new MdmError('MDM_NOT_FOUND')
   const { caller, roster } = standing
   return await inTransaction(server.db, async (trx) => {
     const before = await wholeChain(trx, name)
@@ -87,7 +91,7 @@ function nameOf(statement: string): ChainName {
 }
 
 /** A key server keeps the key's list of the GUIDs it holds, and the bans and groups of the sites it trusts; nothing else. */
-async function isKeptHere(server: KeyServer, { site, scope, object }: ChainName): Promise<boolean> {
+async function isKeptHere(server: ServingKeyServer, { site, scope, object }: ChainName): Promise<boolean> {
   if (scope === 'site') return object === 'ban' || object.startsWith('group:')
   return object === 'key' && (await ownerOf(server.db, scope)) === site
 }

@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { Guid, Kid, KeyServerId } from '@mdm/core/names'
 import { getHealth } from '@mdm/core/wire/common'
+import { CATCHING_UP } from '../keyshares/catch-up.ts'
 import { deleteShares, putShare } from '@mdm/core/wire/key-server'
 
 /** A key server that is alive answers within this time, ms. */
 const HEALTH_TIMEOUT_MS = 3_000
+/** Between two looks at one that is comparing its lists, ms. */
+const CATCHING_UP_MS = 100
 const PUT_TIMEOUT_MS = 15_000
 
 /** One new key as it goes to the key servers; `shares` in their order. */
@@ -27,8 +31,13 @@ export interface Missing {
 /** The key servers that could not take a share now; empty when all could. Asked before a key is made. */
 export async function notReady(servers: readonly KeyServerPeer[], signal: AbortSignal): Promise<Missing[]> {
   return await failures(servers, HEALTH_TIMEOUT_MS, signal, async ({ peer }, timely) => {
-    const { status } = await peer.call(getHealth, {}, { signal: timely })
-    if (status !== 'ready') throw new MdmError('MDM_UNREACHABLE')
+    for (;;) {
+      const { status, reasons } = await peer.call(getHealth, {}, { signal: timely })
+      if (status === 'ready') return
+      // One that was started a moment ago is ready in a moment.
+      if (!reasons.every((reason) => reason === CATCHING_UP)) throw new MdmError('MDM_UNREACHABLE')
+      await sleep(CATCHING_UP_MS, undefined, { signal: timely })
+    }
   })
 }
 

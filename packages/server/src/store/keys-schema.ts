@@ -20,6 +20,10 @@ export interface KeysSchema {
   /** The state a chain of statements leads to, so that a release needs no signature check. */
   acl_chain: { site: string; scope: string; object: string; seq: number; state: string }
   acl_statement: { site: string; scope: string; object: string; seq: number; digest: string; jws: string }
+  /** Says that this store was put back from a backup, until every witness has been asked; `since` is when. */
+  restored: { since: string }
+  /** Witnesses that the operator goes on without, once: `site` or the id of a key server. */
+  waiver: { witness: string; reason: string; created: string }
 }
 
 export const KEYS_MIGRATIONS: Record<string, Migration> = {
@@ -60,6 +64,20 @@ export const KEYS_MIGRATIONS: Record<string, Migration> = {
         .addColumn('digest', 'text', (c) => c.notNull())
         .addColumn('jws', 'text', (c) => c.notNull())
         .addPrimaryKeyConstraint('acl_statement_key', ['site', 'scope', 'object', 'seq'])
+        .execute()
+    },
+  },
+  '002-witnesses': {
+    async up(db: Kysely<never>) {
+      await db.schema
+        .createTable('restored')
+        .addColumn('since', 'text', (c) => c.primaryKey())
+        .execute()
+      await db.schema
+        .createTable('waiver')
+        .addColumn('witness', 'text', (c) => c.primaryKey())
+        .addColumn('reason', 'text', (c) => c.notNull())
+        .addColumn('created', 'text', (c) => c.notNull())
         .execute()
     },
   },
