@@ -44,8 +44,8 @@ export const ERRORS = {
   MDM_CATCHING_UP: entry(
     503,
     5,
-    'this key server has not yet compared its access lists with the other servers',
-    'try again in a moment; its operator sees in /health and in the audit log what it waits for',
+    'the server was started or put back and has not yet compared its access lists with the other servers',
+    'try again in a moment; its operator finds in the audit log which servers it waits for',
     true,
   ),
   MDM_AUDIT: entry(503, 5, 'the audit log cannot be written, so nothing is released', 'the server administrator must give the audit log room', true),

@@ -34,6 +34,7 @@ import { metadataRoutes } from './metadata/routes.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { openJournal } from './register/journal.ts'
 import type { Step } from './register/register-series.ts'
+import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
@@ -129,6 +130,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       createRegistration({
         ...{ db, lists, audit, roster, pseudonymKey, sources, site, log, now },
         ...{ journal, srm: config.srm, policy: config.policy },
+        noteKey: derived(pseudonymKey, 'mdm-registration-note-v1'),
+        self: { dn: tls.identity.dn, issuer: tls.identity.issuer, spki: tls.identity.spki },
         signer: () => signerOf(roster(), signingKey),
         keyServers: () => keyServers.current(),
         ended: (type) => ended.add({ outcome: type }),
@@ -148,6 +151,13 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       (opened) => opened.close(),
     )
 
+    let recalling = await isRecalling(db)
+    /** Put back from a backup, the site does not know who was banned or revoked since: it answers nobody but servers. */
+    const requireRecalled = async (caller: Caller): Promise<void> => {
+      if (!recalling || caller.kind !== 'user') return
+      recalling = await isRecalling(db)
+      if (recalling) throw new MdmError('MDM_CATCHING_UP')
+    }
     const refresh = createRefresh(() => Promise.all([bans.refresh(), rosters.refresh()]), log)
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const admit = async (chain: readonly X509Certificate[]): Promise<Caller> => {
@@ -155,6 +165,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       const caller = identify(chain, roster(), now())
       if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
         throw new MdmError('MDM_BANNED')
+      await requireRecalled(caller)
       return caller
     }
     const app = createApp({

@@ -16,7 +16,7 @@ import { standingOf } from './standing.ts'
 type PutContext = RequestContext<
   { guid: Guid; kid: Kid; epoch: number },
   unknown,
-  { share: string; manifest: string; founding: string }
+  { share: string; manifest: string; founding: string; note?: string | undefined }
 >
 
 /**
@@ -55,6 +55,7 @@ export async function putShare(server: ServingKeyServer, c: PutContext): Promise
       version,
       manifest: c.body.manifest,
       share,
+      note: c.body.note ?? null,
       now: server.now(),
     })
     // Inside the transaction: without its record the share is not stored.

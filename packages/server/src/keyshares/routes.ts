@@ -8,6 +8,7 @@ import {
 } from '@mdm/core/wire/common'
 import {
   deleteShares as deleteSharesContract,
+  getHeldKeys,
   getShares,
   putShare as putShareContract,
 } from '@mdm/core/wire/key-server'
@@ -18,6 +19,7 @@ import { route } from '../http/route.ts'
 import { deleteShares } from './delete-shares.ts'
 import type { ServingKeyServer } from './key-server.ts'
 import { readHeads } from './heads.ts'
+import { readHeldKeys } from './held-keys.ts'
 import { putShare } from './put-share.ts'
 import { releaseShares } from './release.ts'
 import { acceptNextRoster, readRosters } from './rosters.ts'
@@ -31,6 +33,7 @@ export function keyServerRoutes(app: App, server: ServingKeyServer, health: () =
   route(app, deleteSharesContract, (c) => deleteShares(server, c))
   route(app, getStatements, (c) => readStatements(server, c))
   route(app, postStatement, (c) => acceptStatement(server, c))
+  route(app, getHeldKeys, (c) => readHeldKeys(server, c))
   route(app, getHeads, (c) => readHeads(server, c))
   route(app, getRosters, (c) => readRosters(server, c))
   route(app, postRoster, (c) => acceptNextRoster(server, c))

@@ -34,14 +34,14 @@ export async function sharesOf(db: Db, guid: string, kid?: string): Promise<Stor
 export async function insertShare(
   db: Db,
   key: KeyObject,
-  o: ShareName & { version: number; manifest: string; share: Buffer; now: Date },
+  o: ShareName & { version: number; manifest: string; share: Buffer; note: string | null; now: Date },
 ): Promise<void> {
-  const { guid, kid, epoch, version, manifest } = o
+  const { guid, kid, epoch, version, manifest, note } = o
   const sealed = sealShare(key, o, o.share)
   const stored = o.now.toISOString()
   await db
     .insertInto('share')
-    .values({ guid, kid, epoch, version, manifest, sealed, released: null, stored })
+    .values({ guid, kid, epoch, version, manifest, sealed, released: null, stored, note })
     .execute()
 }
 

@@ -39,7 +39,7 @@ export function witnessesOf(
       .map(({ id, url, tls }) => ({ name: id as string, url, pins: pinned(tls) })),
   ]
   return peers.map(({ name, url, pins }) =>
-    witness(
+    peerWitness(
       name,
       new Peer({ url, pins, credential: o.credential, connectTimeoutMs: ANSWER_MS }),
       roster,
@@ -48,7 +48,8 @@ export function witnessesOf(
   )
 }
 
-function witness(name: string, peer: Peer, roster: TrustedRoster, stop: AbortSignal): Witness {
+/** Another server as a witness, over a connection that is there. */
+export function peerWitness(name: string, peer: Peer, roster: TrustedRoster, stop: AbortSignal): Witness {
   const { site } = roster.body
   /** What never answers must not look like an abort of ours. */
   const timely = async <T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> => {

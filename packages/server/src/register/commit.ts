@@ -1,3 +1,4 @@
+import { emptyChain, type Chain } from '@mdm/core/acl/statement'
 import { containerLength } from '@mdm/core/crypto/container/profile'
 import type { AclObject } from '@mdm/core/wire/common'
 import {
@@ -38,8 +39,12 @@ export interface Sealed {
   /** tables with the pseudonym in */
   readonly plan: VolumePlan
   readonly manifest: string
+  /** the version before it in this store; undefined for a volume that is new to it */
+  readonly before: Version | undefined
   /** statement 0 of every access list; none for a later version, which the lists of the GUID cover */
   readonly foundings: ReadonlyMap<AclObject, string>
+  /** the key list as the key servers have it, where a volume is bound again to the GUID it had */
+  readonly keyList?: Chain
   readonly caller: AuditCaller
 }
 
@@ -68,6 +73,11 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
     for (const [object, jws] of sealed.foundings) {
       published.push(await o.lists.found(trx, jws, { scope: sealed.guid, object, now: o.now() }))
     }
+    if (sealed.keyList !== undefined) {
+      const none = emptyChain(o.site, sealed.guid, 'key')
+      published.push(await o.lists.extend(trx, none, sealed.keyList, o.now()))
+    }
+    await trx.deleteFrom('found_keys').where('kid', '=', sealed.kid).execute()
     const { guid, version, kid, caller, source } = sealed
     await putOutbox(trx, {
       eventId: `registered:${guid}@${version}`,
@@ -90,13 +100,13 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
 
 /** A new volume gets its LFN and SURL; a later version moves `latest`, which fails if another has done so. */
 async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Promise<Lfn> {
-  const { guid, version, source, ref, ordinal, key, plan } = sealed
-  if (version > 1) {
+  const { guid, version, before, source, ref, ordinal, key, plan } = sealed
+  if (before !== undefined) {
     const { lfn } = await db
       .updateTable('volumes')
       .set({ latest: version })
       .where('guid', '=', guid)
-      .where('latest', '=', version - 1)
+      .where('latest', '=', before)
       .returning('lfn')
       .executeTakeFirstOrThrow()
     return lfn
@@ -106,7 +116,16 @@ async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Pro
   const lfn = Lfn.parse(`/${o.site}/${source}/${modality}/${String(counter).padStart(6, '0')}`)
   await db
     .insertInto('volumes')
-    .values({ guid, lfn, source, study: ref.study, series: ref.series, ordinal, volume_key: key, latest: 1 })
+    .values({
+      guid,
+      lfn,
+      source,
+      study: ref.study,
+      series: ref.series,
+      ordinal,
+      volume_key: key,
+      latest: version,
+    })
     .execute()
   await db
     .insertInto('replicas')

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Preset } from '@mdm/core/acl/presets'
 import type { Principal } from '@mdm/core/acl/principal'
+import type { Chain } from '@mdm/core/acl/statement'
 import { MdmError } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
@@ -11,13 +12,16 @@ import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
-import { commit, type CommitOptions } from './commit.ts'
+import { dropOthers, isWhole, policyOf } from './bind.ts'
+import { commit, type CommitOptions, type Sealed } from './commit.ts'
 import { contentDigest, refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
 import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
+import { sealNote } from './note.ts'
 import { flushOutbox } from './outbox.ts'
 import { withPseudonym } from './pseudonym.ts'
 import { quarantine } from './quarantine.ts'
-import { makeKey, type Signer } from './seal.ts'
+import { isFound, isRecalling, keyListOf, recalled } from './recall.ts'
+import { foundLists, makeKey, type Signer } from './seal.ts'
 
 /** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server. */
 export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7'
@@ -30,6 +34,8 @@ export interface RegisterOptions extends CommitOptions {
   readonly keyServers: () => readonly KeyServerPeer[]
   readonly policy: readonly { to: Principal; preset: Preset }[]
   readonly pseudonymKey: KeyObject
+  /** seals what the site tells itself beside each share */
+  readonly noteKey: KeyObject
   /** called when a step is durable; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
 }
@@ -98,55 +104,115 @@ async function registerVolume(o: RegisterOptions, inFlight: InFlight, of: NewVol
     await finish(o, of.key)
     return { type: 'already', guid: known.guid }
   }
+  if (await isRecalling(o.db)) {
+    await o.journal.set(of.key, 'WAITING', 'MDM_WAITING')
+    return { type: 'waiting', missing: [], message: 'waiting to hear what was registered since the backup' }
+  }
   const down = await notReady(o.keyServers(), of.signal)
   if (down.length > 0) return await wait(o, of.key, down)
   await o.journal.set(of.key, 'PENDING')
-  const guid = known?.guid ?? newGuid()
-  const version = (known?.latest ?? 0) + 1
+  const names = { volumeKey: of.key, contentDigest: contentDigest(of.plan), guid: known?.guid }
+  const found = await recalled(o.db, names)
+  if (found?.held !== undefined && (await isWhole(o, found.held, of.signal))) {
+    return await complete(o, of, { ...found.held, before: known?.latest })
+  }
+  const guid = known?.guid ?? found?.guid ?? newGuid()
+  const version = Math.max(known?.latest ?? 0, found?.latest ?? 0) + 1
   const kid = newKid()
   inFlight.add(kid)
   try {
-    return await seal(o, of, { guid, version, kid })
+    return await seal(o, of, { guid, version, kid, before: known?.latest })
   } finally {
     inFlight.delete(kid)
   }
 }
 
-async function seal(
-  o: RegisterOptions,
-  of: NewVolume,
-  name: { guid: Guid; version: Version; kid: Kid },
-): Promise<Outcome> {
-  const { key, ordinal, ref, caller, plan, source } = of
-  const made = await makeKey(name, {
-    roster: o.roster(),
-    signer: o.signer(),
-    policy: o.policy,
-    now: o.now(),
-  })
+interface Naming {
+  readonly guid: Guid
+  readonly version: Version
+  readonly kid: Kid
+  /** the version before it in this store; undefined for a volume that is new to it */
+  readonly before: Version | undefined
+}
+
+async function seal(o: RegisterOptions, of: NewVolume, name: Naming): Promise<Outcome> {
+  const { guid, version, kid } = name
+  const made = await makeKey({ guid, version, kid }, { roster: o.roster(), signer: o.signer() })
+  const lists = await listsOf(o, name, of.signal)
   await o.after?.('J3')
   // Durable before the first share leaves: recovery deletes what no commit claims.
-  await o.journal.attempt(key, name)
-  const [held] = name.version === 1 ? [] : await o.lists.statements(name.guid, 'key')
-  const founding = held ?? made.foundings.get('key')!
+  await o.journal.attempt(of.key, { guid, kid })
+  const note = sealNote(o.noteKey, name, { volumeKey: of.key, contentDigest: contentDigest(of.plan) })
   try {
     const missing = await putShares(
       o.keyServers(),
-      { ...name, epoch: 1, shares: made.shares, manifest: made.manifest, founding },
+      { ...{ guid, kid, epoch: 1, note }, ...made, founding: lists.founding },
       { signal: of.signal, stored: async (place) => await o.after?.(`J4.${place}`) },
     )
-    if (missing.length > 0) return await wait(o, key, missing)
+    if (missing.length > 0) return await wait(o, of.key, missing)
   } finally {
     for (const share of made.shares) share.fill(0)
   }
-  const foundings = name.version === 1 ? made.foundings : new Map()
-  const { manifest } = made
-  const sealed = { ...name, key, ordinal, source: source.name, ref, plan, manifest, foundings, caller }
-  const lfn = await commit(o, sealed)
+  return await complete(o, of, { ...name, manifest: made.manifest }, lists)
+}
+
+interface Lists {
+  /** statement 0 of the key list */
+  readonly founding: string
+  readonly foundings: Sealed['foundings']
+  readonly keyList?: Chain
+}
+
+/** The lists of a new volume, of a GUID that this store has, or of one that only the key servers know. */
+async function listsOf(
+  o: RegisterOptions,
+  { guid, version, before }: Naming,
+  signal: AbortSignal,
+): Promise<Lists> {
+  if (before !== undefined) {
+    const [founding] = await o.lists.statements(guid, 'key')
+    return { founding: founding!, foundings: new Map() }
+  }
+  const found = { roster: o.roster(), signer: o.signer(), policy: o.policy, now: o.now() }
+  if (version === 1 && !(await isFound(o.db, guid))) {
+    const foundings = await foundLists(guid, found)
+    return { founding: foundings.get('key')!, foundings }
+  }
+  const keyList = await keyListOf(o, guid, signal)
+  const foundings = await foundLists(guid, { ...found, policy: policyOf(o.policy, keyList) })
+  foundings.delete('key')
+  return { founding: keyList.statements[0]!, foundings, keyList }
+}
+
+/** J5 to J7, for a key that all key servers hold. */
+async function complete(
+  o: RegisterOptions,
+  of: NewVolume,
+  name: Naming & { manifest: string },
+  made?: Lists,
+): Promise<Outcome> {
+  const { key, ordinal, ref, caller, plan, source } = of
+  const { guid, version, kid, before, manifest } = name
+  const { foundings, keyList } = made ?? (await listsOf(o, name, of.signal))
+  const sealed = {
+    guid,
+    version,
+    kid,
+    before,
+    manifest,
+    key,
+    ordinal,
+    source: source.name,
+    ref,
+    plan,
+    foundings,
+    caller,
+  }
+  const lfn = await commit(o, { ...sealed, ...(keyList === undefined ? {} : { keyList }) })
   await o.after?.('J5')
+  await dropOthers(o.db, key, name, o.now())
   await finish(o, key)
   const { columns, rows, slices, modality } = plan.volume
-  const { guid, version } = name
   const shape = [columns, rows, slices]
   return {
     type: 'registered',

@@ -12,6 +12,7 @@ import type { OpenEntry } from './journal.ts'
 import { notReady } from './key-servers.ts'
 import { flushOutbox } from './outbox.ts'
 import { quarantine } from './quarantine.ts'
+import { hasFound, isRecalling, recall } from './recall.ts'
 import { dropUnfinished } from './recovery.ts'
 import { registerSeries, type InFlight, type Outcome, type RegisterOptions } from './register-series.ts'
 import { addOutcome, emptyReport, mergeFeeds } from './report.ts'
@@ -23,6 +24,8 @@ export interface RegistrationOptions extends RegisterOptions {
   /** by name */
   readonly sources: ReadonlyMap<string, DicomSource>
   readonly log: Log
+  /** in whose name a site that was put back looks at its sources: its own */
+  readonly self: AuditCaller
   /** 3,000 unless told */
   readonly retryMs?: number
   /** told what became of each volume */
@@ -82,7 +85,17 @@ export function createRegistration(o: RegistrationOptions): Registration {
     return feed
   }
 
+  let looked = false
+  /** A site that was put back finds by itself what was registered since. */
+  const lookAgain = async (): Promise<void> => {
+    if (looked || !(await hasFound(o.db))) return
+    looked = true
+    for (const source of o.sources.values()) launch(source, o.self)
+  }
+
   const takeUp = async (): Promise<void> => {
+    if ((await isRecalling(o.db)) && !(await recall(o, signal))) return
+    await lookAgain()
     await flushOutbox(o.db, o.audit)
     await dropUnfinished({ db: o.db, journal: o.journal, keyServers: o.keyServers(), inFlight, signal })
     const open = (await o.journal.open()).filter((entry) => !busy.has(entry.source))

@@ -20,8 +20,6 @@ export interface MadeKey {
   /** one envelope per key server, in the order of the roster; to be wiped once they are stored */
   readonly shares: Buffer[]
   readonly manifest: string
-  /** statement 0 of every access list */
-  readonly foundings: ReadonlyMap<AclObject, string>
 }
 
 /** @throws MDM_CONFIG when the roster does not name the site's signing key */
@@ -33,27 +31,36 @@ export function signerOf(roster: TrustedRoster, key: KeyObject): Signer {
 }
 
 /**
- * J3: makes and splits the file key, signs the manifest and statement 0 of every list. K itself is not even returned: who needs
+ * J3: makes and splits the file key and signs the manifest. K itself is not even returned: who needs
  * it asks the key servers.
  */
 export async function makeKey(
   of: { guid: Guid; version: Version; kid: Kid },
+  o: { roster: TrustedRoster; signer: Signer },
+): Promise<MadeKey> {
+  const { site, keyServers, m, n } = o.roster.body
+  const { shares, manifest } = await createFileKey({
+    ...{ ...of, site, epoch: 1, m, n, signer: o.signer },
+    servers: keyServers.map(({ id }) => id),
+  })
+  return { shares, manifest }
+}
+
+/** Statement 0 of every access list of a new volume. */
+export async function foundLists(
+  guid: Guid,
   o: {
     roster: TrustedRoster
     signer: Signer
     policy: readonly { to: Principal; preset: Preset }[]
     now: Date
   },
-): Promise<MadeKey> {
-  const { site, administrators, keyServers, m, n } = o.roster.body
-  const { shares, manifest } = await createFileKey({
-    ...{ ...of, site, epoch: 1, m, n, signer: o.signer },
-    servers: keyServers.map(({ id }) => id),
-  })
+): Promise<Map<AclObject, string>> {
+  const { site, administrators } = o.roster.body
   const foundings = new Map<AclObject, string>()
   for (const [object, entries] of foundingEntries({ site, administrators, policy: o.policy })) {
-    const founding = { site, guid: of.guid, object, entries, signer: o.signer, now: o.now }
+    const founding = { site, guid, object, entries, signer: o.signer, now: o.now }
     foundings.set(object, await signFounding(founding))
   }
-  return { shares, manifest, foundings }
+  return foundings
 }

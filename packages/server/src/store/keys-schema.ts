@@ -16,6 +16,8 @@ export interface KeysSchema {
     /** when a reader other than the site's service first got it */
     released: string | null
     stored: string
+    /** what the site wrote down for itself, sealed under a key of its own; opaque here */
+    note: string | null
   }
   /** The state a chain of statements leads to, so that a release needs no signature check. */
   acl_chain: { site: string; scope: string; object: string; seq: number; state: string }
@@ -69,6 +71,7 @@ export const KEYS_MIGRATIONS: Record<string, Migration> = {
   },
   '002-witnesses': {
     async up(db: Kysely<never>) {
+      await db.schema.alterTable('share').addColumn('note', 'text').execute()
       await db.schema
         .createTable('restored')
         .addColumn('since', 'text', (c) => c.primaryKey())

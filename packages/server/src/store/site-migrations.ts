@@ -36,6 +36,25 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
       await registration(db)
     },
   },
+  '002-restored': {
+    async up(db) {
+      await db.schema
+        .createTable('restored')
+        .addColumn('since', 'text', (c) => c.primaryKey())
+        .execute()
+      await db.schema
+        .createTable('found_keys')
+        .addColumn('kid', 'text', (c) => c.primaryKey())
+        .addColumn('guid', 'text', (c) => c.notNull())
+        .addColumn('version', 'integer', (c) => c.notNull())
+        .addColumn('volume_key', 'text', (c) => c.notNull())
+        .addColumn('content_digest', 'text', (c) => c.notNull())
+        .addColumn('manifest', 'text', (c) => c.notNull())
+        .addColumn('created', 'text', (c) => c.notNull())
+        .addColumn('servers', 'integer', (c) => c.notNull())
+        .execute()
+    },
+  },
 }
 
 async function catalog(db: Kysely<unknown>): Promise<void> {

@@ -24,6 +24,9 @@ export interface SiteSchema {
   quarantine: QuarantineTable
   outbox: OutboxTable
   counters: CountersTable
+  /** says that the store was put back from a backup and its key servers have not yet said what was registered since */
+  restored: { since: string }
+  found_keys: FoundKeysTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -169,6 +172,20 @@ export interface OutboxTable {
   /** order of the commits, from counter `outbox` */
   position: number
   event: string
+}
+
+/** A key that lies on key servers and belongs to no volume of this store, since the store was put back. */
+export interface FoundKeysTable {
+  kid: Kid
+  guid: Guid
+  version: number
+  volume_key: Sha256
+  content_digest: Sha256
+  manifest: string
+  /** when the manifest was made */
+  created: string
+  /** how many key servers hold it */
+  servers: number
 }
 
 export interface CountersTable {
