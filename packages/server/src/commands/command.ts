@@ -55,6 +55,12 @@ export function optional(values: Values, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** The kind of server that an argument names. @throws MDM_USAGE */
+export function sideOf(kind: string): 'site' | 'keys' {
+  if (kind !== 'site' && kind !== 'keys') throw new MdmError('MDM_USAGE', 'say "site" or "keys"')
+  return kind
+}
+
 /** Writes one line of data on stdout. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`)

@@ -1,5 +1,7 @@
 import { auditVerify } from './audit-verify.ts'
 import { checkKeys, checkSite } from './check.ts'
+import { backupKey } from './backup-key.ts'
+import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { fsckKeys, fsckSite } from './fsck.ts'
 import { initKeys } from './init-keys.ts'
@@ -7,6 +9,7 @@ import { initSite } from './init-site.ts'
 import { provisionGrid } from './provision-grid.ts'
 import { renew } from './renew.ts'
 import { roster } from './roster.ts'
+import { restoreServer } from './restore.ts'
 import { runKeys, runSite } from './run-server.ts'
 import { serveWithout } from './serve-without.ts'
 import { trustRoster } from './trust-roster.ts'
@@ -27,6 +30,9 @@ export const COMMANDS: readonly Command[] = [
   fsckKeys,
   renew,
   auditVerify,
+  backupKey,
+  backup,
+  restoreServer,
   provisionGrid,
   writePhantoms,
 ]

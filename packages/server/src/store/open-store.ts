@@ -12,13 +12,14 @@ export interface StoreOptions extends PostgresOptions {
 /**
  * Opens a store and brings it to the newest schema.
  *
+ * @param migrations none to leave the schema as it is, beside a server that runs
  * @param store path of a SQLite file, made with mode 0600 when absent, or the URL of a PostgreSQL database of its own
  * @throws MDM_CONFIG when it cannot be opened or was written by a newer MDM
  * @throws MDM_CONFLICT when `alone` is asked and another process uses it; MDM_STORE when PostgreSQL does not answer
  */
 export async function openStore<Schema>(
   store: string,
-  migrations: Record<string, Migration>,
+  migrations: Record<string, Migration> | undefined,
   o: StoreOptions,
 ): Promise<Kysely<Schema>> {
   const dialect = isPostgresUrl(store)
@@ -26,6 +27,7 @@ export async function openStore<Schema>(
     : sqliteDialect(store, { alone: o.alone !== undefined })
   const db = new Kysely<Schema>({ dialect })
   try {
+    if (migrations === undefined) return db
     const isNew = (await appliedMigrations(db)) === undefined
     const ran = await migrate(db, migrations)
     if (!isNew && ran.length > 0) o.upgraded?.(ran)

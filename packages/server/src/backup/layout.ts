@@ -1,0 +1,80 @@
+import type { KeysConfig } from '../config.ts'
+import type { SiteConfig } from '../site-config.ts'
+import { isPostgresUrl } from '../store/postgres.ts'
+
+/** One file of a server as the configuration names it, and its name in a backup and in the folder that is restored. */
+export interface NamedFile {
+  readonly name: string
+  readonly path: string
+  /** a key: mode 0400 */
+  readonly secret: boolean
+  /** may be absent, as a ban list */
+  readonly optional?: boolean
+}
+
+/** What a backup takes of a server beside the rows of its store. */
+export interface ServerLayout {
+  readonly files: readonly NamedFile[]
+  readonly rosters: string
+  readonly audit: string
+  /** the configuration as the restored folder has it: every file beside it, under the names above */
+  readonly config: { readonly name: string; readonly value: unknown }
+}
+
+type Path = (relative: string) => string
+
+export function keysLayout(config: KeysConfig, path: Path): ServerLayout {
+  return {
+    files: [
+      { name: 'identity.key', path: path(config.identity), secret: true },
+      { name: 'store.key', path: path(config.storeKey), secret: true },
+      { name: 'tls.key', path: path(config.tls.key), secret: true },
+      { name: 'tls.pem', path: path(config.tls.certificate), secret: false },
+      ...bans(config.bans, path),
+    ],
+    ...{ rosters: path(config.rosters), audit: path(config.audit) },
+    config: {
+      name: 'keys.json',
+      value: {
+        ...{ ...config, ...common(config, 'keys.sqlite') },
+        ...{ identity: 'identity.key', storeKey: 'store.key' },
+      },
+    },
+  }
+}
+
+export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
+  const absolute = (url: string) => (/^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url))
+  return {
+    files: [
+      { name: 'signing.key', path: path(config.signingKey), secret: true },
+      { name: 'pseudonym.key', path: path(config.pseudonymKey), secret: true },
+      { name: 'tls.key', path: path(config.tls.key), secret: true },
+      { name: 'tls.pem', path: path(config.tls.certificate), secret: false },
+      ...bans(config.bans, path),
+    ],
+    ...{ rosters: path(config.rosters), audit: path(config.audit) },
+    config: {
+      name: 'site.json',
+      value: {
+        ...{ ...config, ...common(config, 'site.sqlite') },
+        ...{ signingKey: 'signing.key', pseudonymKey: 'pseudonym.key' },
+        spool: { ...config.spool, dir: 'spool' },
+        sources: config.sources.map((source) => ({ ...source, url: absolute(source.url) })),
+      },
+    },
+  }
+}
+
+function bans(file: string | undefined, path: Path): NamedFile[] {
+  return file === undefined ? [] : [{ name: 'bans.json', path: path(file), secret: false, optional: true }]
+}
+
+function common({ bans, store }: { bans?: string | undefined; store: string }, sqlite: string) {
+  return {
+    tls: { certificate: 'tls.pem', key: 'tls.key' },
+    ...{ rosters: 'rosters', audit: 'audit.jsonl' },
+    store: isPostgresUrl(store) ? store : sqlite,
+    ...(bans === undefined ? {} : { bans: 'bans.json' }),
+  }
+}

@@ -1,0 +1,20 @@
+import { sql, type Kysely } from 'kysely'
+
+/** Further than any site registers between two backups: an LFN that somebody may hold never names another volume. */
+const LFN_GAP = 1_000_000
+
+/** A key server that was put back asks every witness before it serves (decision 23). */
+export async function markKeys(db: Kysely<never>, now: Date): Promise<void> {
+  await sql`delete from waiver`.execute(db)
+  await sql`delete from restored`.execute(db)
+  await sql`insert into restored (since) values (${now.toISOString()})`.execute(db)
+}
+
+/** A site that was put back asks its key servers what was registered since, before it registers anything (decision 26). */
+export async function markSite(db: Kysely<never>, now: Date): Promise<void> {
+  await sql`delete from restored`.execute(db)
+  await sql`insert into restored (since) values (${now.toISOString()})`.execute(db)
+  // What was under way may have become a volume since: its shares are not this store's to delete.
+  await sql`delete from attempts`.execute(db)
+  await sql`update counters set value = value + ${LFN_GAP} where name like 'lfn/%'`.execute(db)
+}

@@ -1,0 +1,33 @@
+/** Tables of a store with their primary keys, parents before those that refer to them: the order in which a backup holds them. */
+export type Tables = Readonly<Record<string, readonly string[]>>
+
+export const SITE_TABLES: Tables = {
+  volumes: ['guid'],
+  versions: ['guid', 'version'],
+  replicas: ['guid', 'surl'],
+  slices: ['guid', 'version', 'slice_index'],
+  manifests: ['guid', 'version', 'epoch'],
+  statements: ['scope', 'object', 'seq'],
+  access_lists: ['scope', 'object'],
+  patient: ['guid', 'version'],
+  image: ['guid', 'version'],
+  medical: ['guid', 'version'],
+  dicom: ['guid', 'version'],
+  protocol: ['guid', 'version'],
+  journal: ['volume_key'],
+  attempts: ['kid'],
+  quarantine: ['id'],
+  outbox: ['event_id'],
+  counters: ['name'],
+  restored: ['since'],
+  found_keys: ['kid'],
+}
+
+export const KEYS_TABLES: Tables = {
+  guid_owner: ['guid'],
+  share: ['guid', 'kid', 'epoch'],
+  acl_chain: ['site', 'scope', 'object'],
+  acl_statement: ['site', 'scope', 'object', 'seq'],
+  restored: ['since'],
+  waiver: ['witness'],
+}
