@@ -19,7 +19,10 @@ import { addSeries, registerAll, startSiteGrid, until, type User } from '../serv
 
 t.setTimeout(120_000)
 const PATIENT = 'CANARY^PATIENT^NAME'
-const grid = await startSiteGrid(t, { series: [{ patient: { name: PATIENT, id: 'CANARY-1' } }] })
+const patient = { name: PATIENT, id: 'CANARY-1' }
+/** UIDs of series, by the name of their folder */
+const series = new Map<string, unknown>()
+const grid = await startSiteGrid(t, { series: [{ patient }] })
 const admin = await grid.as('admin')
 const { dn, issuer } = admin.credential.identity
 const person = (user: User): Principal => ({
@@ -126,8 +129,8 @@ t.test('every table of a store is in its backup', async (t) => {
 t.test(
   'a restored site finds what was registered since, under the GUIDs it had, and doubles nothing',
   async (t) => {
-    await addSeries(grid.source, 'later', { patient: { name: PATIENT, id: 'CANARY-1' } })
-    await addSeries(grid.source, 'changed', { patient: { name: PATIENT, id: 'CANARY-1' } })
+    for (const name of ['later', 'changed'])
+      series.set(name, (await addSeries(grid.source, name, { patient })).series)
     await registerAll(admin)
     const today = await guids()
     t.equal(today.length, 3)
@@ -138,7 +141,7 @@ t.test(
     const kids = new Map(today.map((guid) => [guid, kidOf(guid)]))
     const lfns = new Map<Guid, string>()
     for (const guid of today) lfns.set(guid, (await volumeRow(admin, { guid })).lfn)
-    const series = new Map(
+    const seriesOf = new Map(
       siteRows(grid, 'select guid, series from volumes').map((row) => [row.guid as Guid, row.series]),
     )
     const scientist = await grid.as('scientist')
@@ -166,7 +169,7 @@ t.test(
     for (const guid of today) {
       t.equal(kidOf(guid), kids.get(guid), 'with the keys that readers hold')
       t.match(siteRows(grid, `select series from volumes where guid = '${guid}'`), [
-        { series: series.get(guid) },
+        { series: seriesOf.get(guid) },
       ])
       if (guid !== first)
         t.not((await volumeRow(admin, { guid })).lfn, lfns.get(guid), 'an LFN never names another')
@@ -186,6 +189,24 @@ t.test(
     await checkInvariants(t, grid, admin, 3)
   },
 )
+
+t.test('a series that changed since keeps its GUID, and no version names two contents', async (t) => {
+  const [row] = siteRows(grid, `select guid, series from volumes order by lfn desc limit 1`)
+  const changed = row!.guid as Guid
+  const kid = kidOf(changed)
+  await grid.stopSite()
+  rmSync(site.dir, { recursive: true })
+  await restore('site', { from: backupOf('site'), identity, dir: site.dir })
+  const name = ['later', 'changed'].find((of) => series.get(of) === row!.series)!
+  rmSync(join(grid.source, name), { recursive: true })
+  await addSeries(grid.source, name, { patient, slices: 5 })
+  await grid.startSite()
+  await until(async () => (await guids().catch(() => [])).length === 3)
+  t.match(siteRows(grid, `select latest from volumes where guid = '${changed}'`), [{ latest: 2 }])
+  t.not(kidOf(changed, 2), kid)
+  t.strictSame(siteRows(grid, `select kid from versions where guid = '${changed}' and version = 1`), [])
+  t.match((await registerAll(admin)).at(-1), { type: 'done', report: { registered: [], refused: [] } })
+})
 
 t.test('key servers restored from a backup serve only what holds today', async (t) => {
   const [scientist, physician] = [await grid.as('scientist'), await grid.as('physician')]
