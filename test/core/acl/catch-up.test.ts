@@ -4,7 +4,7 @@ import { catchUp, type Offer } from '@mdm/core/acl/catch-up'
 import type { Chain } from '@mdm/core/acl/statement'
 import { takesAway } from '@mdm/core/identity/roster-losses'
 import { ADMIN, ISSUER, trusted } from '../identity/roster-samples.ts'
-import { ada, credentialOf, extended, founded, grantRead, roster, sample, user } from './statement-samples.ts'
+import { credentialOf, extended, founded, grantRead, roster, sample, user } from './statement-samples.ts'
 
 const bob = credentialOf(generateKeyPairSync('ed25519').privateKey)
 const held = await founded()

@@ -21,6 +21,8 @@ export const restoreServer: Command = {
       store: optional(values, 'store'),
     })
     print(JSON.stringify(restored))
+    if (restored.kind === 'site')
+      print(`lists of files and metadata are of ${restored.created}: repeat what was revoked since`)
     print(`next: mdm-server ${restored.kind} --config ${restored.config}`)
   },
 }
