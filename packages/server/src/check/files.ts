@@ -16,14 +16,14 @@ const MODES = { key: '400', file: '600', folder: '700' } as const
 /**
  * Is each file there, its owner's, and closed to others?
  *
- * @param owner uid that the server runs as
+ * @param o `owner` is the uid that the server runs as, `restore` the command that brings back what is missing
  * @returns one finding for each path that is not as it should be, or one that all are
  */
 export async function checkFiles(
   paths: readonly PrivatePath[],
-  owner: number | undefined,
+  o: { owner: number | undefined; restore: string },
 ): Promise<Finding[]> {
-  const faults = (await Promise.all(paths.map((path) => faultsOf(path, owner)))).flat()
+  const faults = (await Promise.all(paths.map((path) => faultsOf(path, o)))).flat()
   return faults.length > 0 ? faults : [good('file-mode', '', 'keys and data are closed to other users')]
 }
 
@@ -35,12 +35,12 @@ export async function ownerOf(folder: string): Promise<number | undefined> {
 
 async function faultsOf(
   { path, kind, optional }: PrivatePath,
-  owner: number | undefined,
+  { owner, restore }: { owner: number | undefined; restore: string },
 ): Promise<Finding[]> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) {
     const what = kind === 'key' ? 'the key file is missing' : `the ${kind} is missing`
-    return optional === true ? [] : [fault('file', path, what, 'mdm-server restore, from the last backup')]
+    return optional === true ? [] : [fault('file', path, what, restore)]
   }
   const mode = found.mode & 0o777
   const name = shellWord(path)

@@ -21,6 +21,7 @@ import { guarded } from './guarded.ts'
 import { checkNode } from './node-version.ts'
 import { checkOwnServer } from './own-server.ts'
 import { shellWord } from './quote.ts'
+import { restoreCommand } from './restore.ts'
 import { readRosters } from './rosters.ts'
 import { sqliteFiles, type CheckOptions } from './site.ts'
 import { checkStore } from './store.ts'
@@ -39,13 +40,14 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
   const { config, path } = read
   const now = o.now ?? (() => new Date())
   const start = `systemctl restart mdm-keys, or mdm-server keys --config ${shellWord(file)}`
+  const restore = restoreCommand('keys')
   const trust = `mdm-server keys trust ROSTER --fingerprint FINGERPRINT --config ${shellWord(file)}`
   const folder = dirname(path('.x'))
   const store = storeLocation(config.store, path)
   const files = { certificate: path(config.tls.certificate), key: path(config.tls.key) }
   const [{ findings: tls, credential }, { findings: rosterFaults, rosters }, id] = await Promise.all([
     checkTls({ config: file, now: now(), files }),
-    readRosters(path(config.rosters), trust),
+    readRosters(path(config.rosters), { next: trust, restore }),
     idOf(path(config.identity)),
   ])
   const current = rosters?.current() ?? []
@@ -53,11 +55,13 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
     node,
     good('configuration', file, 'it can be read'),
     ...(await guarded('file', async () =>
-      checkFiles(privatePaths(config, path, file, store), await ownerOf(folder)),
+      checkFiles(privatePaths(config, path, file, store), { owner: await ownerOf(folder), restore }),
     )),
     await checkEncryptedVolume(isPostgresUrl(store) ? folder : dirname(store), o.root),
     ...tls,
-    ...(await guarded('store', () => checkStore({ store, known: Object.keys(KEYS_MIGRATIONS), start }))),
+    ...(await guarded('store', () =>
+      checkStore({ store, known: Object.keys(KEYS_MIGRATIONS), start, restore }),
+    )),
     ...(await guarded('audit', () => checkAudit(path(config.audit)))),
     await checkBans(config.bans === undefined ? undefined : path(config.bans)),
     id === undefined

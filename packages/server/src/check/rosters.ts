@@ -6,12 +6,12 @@ import { openRosters, type Rosters } from '../store/rosters.ts'
 /**
  * Reads the folder of rosters and verifies its chains.
  *
- * @param next what brings the first one
+ * @param o `next` is what brings the first one, `restore` what brings back damaged ones
  * @returns no rosters where the folder is missing or does not verify, with the finding that says so
  */
 export async function readRosters(
   dir: string,
-  next: string,
+  { next, restore }: { next: string; restore: string },
 ): Promise<{ findings: Finding[]; rosters?: Rosters }> {
   if (!existsSync(dir)) return { findings: [fault('roster', dir, 'no roster is accepted here yet', next)] }
   try {
@@ -20,6 +20,6 @@ export async function readRosters(
     return { findings: [fault('roster', dir, 'no roster is accepted here yet', next)] }
   } catch (error) {
     const message = error instanceof MdmError ? error.message : 'the folder cannot be read'
-    return { findings: [fault('roster', dir, message, 'mdm-server restore, from the last backup')] }
+    return { findings: [fault('roster', dir, message, restore)] }
   }
 }

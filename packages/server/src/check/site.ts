@@ -22,6 +22,7 @@ import { checkOperators } from './operators.ts'
 import { checkOwnServer } from './own-server.ts'
 import { shellWord } from './quote.ts'
 import { checkRosterContent, checkUser } from './roster-content.ts'
+import { restoreCommand } from './restore.ts'
 import { readRosters } from './rosters.ts'
 import { checkSources } from './sources.ts'
 import { checkSpool } from './spool.ts'
@@ -51,13 +52,14 @@ export async function checkSite(
   const { config, path } = read
   const now = o.now ?? (() => new Date())
   const start = `systemctl restart mdm-site, or mdm-server site --config ${shellWord(file)}`
+  const restore = restoreCommand('site')
   const known = { config: file, now: now() }
   const folder = dirname(path('.x'))
   const store = storeLocation(config.store, path)
   const rosterDir = path(config.rosters)
   const [{ findings: tls, credential }, { findings: rosterFaults, rosters }] = await Promise.all([
     checkTls({ ...known, files: { certificate: path(config.tls.certificate), key: path(config.tls.key) } }),
-    readRosters(rosterDir, 'mdm-server init site makes it; it was here: mdm-server restore'),
+    readRosters(rosterDir, { next: restore, restore }),
   ])
   const roster = rosters?.of(config.site)
   const sources = config.sources.map(({ name, url }) => ({
@@ -69,10 +71,15 @@ export async function checkSite(
   return [
     node,
     good('configuration', file, 'it can be read'),
-    ...(await guarded('file', async () => await checkFiles(files, await ownerOf(folder)))),
+    ...(await guarded(
+      'file',
+      async () => await checkFiles(files, { owner: await ownerOf(folder), restore }),
+    )),
     await checkEncryptedVolume(isPostgresUrl(store) ? folder : dirname(store), o.root),
     ...tls,
-    ...(await guarded('store', () => checkStore({ store, known: Object.keys(SITE_MIGRATIONS), start }))),
+    ...(await guarded('store', () =>
+      checkStore({ store, known: Object.keys(SITE_MIGRATIONS), start, restore }),
+    )),
     ...(await guarded('audit', () => checkAudit(path(config.audit)))),
     ...(await guarded('spool', () => checkSpool(path(config.spool.dir), config.spool.quotaBytes))),
     ...(await guarded('source', () => checkSources(sources))),
@@ -105,8 +112,7 @@ export async function checkSite(
 }
 
 function noRoster(site: string, dir: string): Finding {
-  const next = 'mdm-server restore, from the last backup'
-  return fault('roster', dir, `no roster of site "${site}" is here`, next)
+  return fault('roster', dir, `no roster of site "${site}" is here`, restoreCommand('site'))
 }
 
 async function checkOthers(

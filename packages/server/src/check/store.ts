@@ -9,12 +9,13 @@ import { shellWord } from './quote.ts'
 /**
  * Does the database open, may it be written, and is its schema the one of this version?
  *
- * @param o `store` as the server opens it, `known` the migrations of this version, `start` the command that starts the server
+ * @param o `store` as the server opens it, `known` the migrations of this version, `start` and `restore` the commands that do so
  */
 export async function checkStore(o: {
   store: string
   known: readonly string[]
   start: string
+  restore: string
 }): Promise<Finding[]> {
   const isRemote = isPostgresUrl(o.store)
   // A URL may hold a password, and is never shown.
@@ -26,7 +27,7 @@ export async function checkStore(o: {
     const message = error instanceof MdmError ? error.message : 'it cannot be opened'
     const next = isRemote
       ? 'systemctl status postgresql, then try "psql" as the user of the server with the URL of the field "store"'
-      : 'mdm-server restore, from the last backup'
+      : o.restore
     return [fault('store', subject, message, next)]
   }
   return [writable(state, isRemote, subject), schema(state, subject, o)]
