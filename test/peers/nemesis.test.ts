@@ -1,7 +1,44 @@
+import { mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { MdmError } from '@mdm/core/errors'
+import { newGuid } from '@mdm/core/names'
+import { Ledger } from '../fuzz/nemesis/ledger.ts'
 import { runNemesis } from '../fuzz/nemesis/run.ts'
 
 t.setTimeout(600_000)
+
+t.test('the ledger sees wrong bytes, two volumes of one series, and errors that must not be', async (t) => {
+  const source = join(t.testdir(), 'source')
+  mkdirSync(source)
+  const ledger = new Ledger(source)
+  const voxelsOf = async (n: number) =>
+    (await readFile(join(source, `series-${n}`, 'CT0001.dcm'))).subarray(-4 * 3 * 2)
+  for (let n = 1; n <= 2; n++) await ledger.addSeries({ columns: 4, rows: 3, slices: 1 })
+  const [first, second] = [await voxelsOf(1), await voxelsOf(2)]
+  const [one, other] = [newGuid(), newGuid()]
+  const sees = (what: () => void, violations: number, name: string) => {
+    const before = ledger.violations.length
+    what()
+    t.equal(ledger.violations.length - before, violations, name)
+  }
+  sees(() => ledger.check(one, first), 0, 'right')
+  sees(
+    () =>
+      ledger.check(
+        one,
+        first.map((byte, i) => (i === 5 ? byte ^ 1 : byte)),
+      ),
+    1,
+    'a bit',
+  )
+  sees(() => ledger.check(one, second), 1, 'the voxels of another series')
+  sees(() => ledger.check(other, second), 1, 'two GUIDs of one series')
+  sees(() => ledger.failed('get', new MdmError('MDM_UNREACHABLE')), 0, 'may be tried again')
+  for (const error of [new MdmError('MDM_NOT_FOUND'), new MdmError('MDM_INTEGRITY'), new Error('odd')])
+    sees(() => ledger.failed('get', error), 1, String(error))
+})
 
 /** `npm run soak:nemesis` does it for half an hour, and says what servers take. */
 t.test(
