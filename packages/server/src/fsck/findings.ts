@@ -105,7 +105,7 @@ export const FINDINGS = {
   ],
   'share-wrong': [
     'fault',
-    'a key server gives a share that does not fit the manifest',
+    'a key server gives no share, or one that does not fit the manifest',
     'tell the operator of the key server',
   ],
   'site-untrusted': [

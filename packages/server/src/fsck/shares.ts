@@ -1,6 +1,6 @@
 import { jwsDigest } from '@mdm/core/crypto/jws'
 import { checkShare, verifyManifest } from '@mdm/core/crypto/manifest'
-import { MdmError } from '@mdm/core/errors'
+import { ERRORS, MdmError } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { getShares, type Release } from '@mdm/core/wire/key-server'
@@ -54,7 +54,11 @@ async function askOne(
     const signal = AbortSignal.timeout(SILENT_MS)
     releases = (await peer.call(getShares, { params: { guid }, query: { kid } }, { signal })).releases
   } catch (error) {
-    return error instanceof MdmError && error.code === 'MDM_NOT_FOUND' ? 'none' : 'silent'
+    if (!(error instanceof MdmError) || ERRORS[error.code].retry) return 'silent'
+    if (error.code === 'MDM_NOT_FOUND') return 'none'
+    // It answers, and cannot give what it holds.
+    to.find('share-wrong', `${guid}@${version} at ${id.slice(0, 12)}`)
+    return 'wrong'
   }
   const known = await verifyManifest(manifest, roster.signers, { guid, version, kid })
   const release = releases.find((one) => jwsDigest(one.manifest) === jwsDigest(manifest))
