@@ -66,7 +66,7 @@ async function startsAlone(grid: Grid, index: number): Promise<void> {
 
 /** Starts one key server of a grid, which serves without having asked the others; `clock` may be moved by the test. */
 export async function startServer(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   grid: Grid,
   index = 0,
   clock: { now?: Date } = {},
