@@ -41,6 +41,18 @@ export async function lockPart(part: string): Promise<() => Promise<void>> {
   )
 }
 
+/** Who holds a `.part.lock`, for who looks at it rather than takes it; undefined where nobody can say. */
+export async function lockHolder(
+  lock: string,
+): Promise<{ host: string; pid: number; state: 'running' | 'ended' | 'elsewhere' } | undefined> {
+  const text = await textOf(lock)
+  const holder = Holder.safeParse(parseJson(text ?? ''))
+  if (text === undefined || !holder.success) return undefined
+  const { host, pid } = holder.data
+  if (host !== hostname()) return { host, pid, state: 'elsewhere' }
+  return { host, pid, state: (await isStale(lock, text)) ? 'ended' : 'running' }
+}
+
 async function create(lock: string, text: string): Promise<boolean> {
   try {
     const file = await open(lock, 'wx', 0o600)

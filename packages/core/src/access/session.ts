@@ -74,7 +74,8 @@ class OpenSession implements Session {
   }
 }
 
-function sitePeer(roster: TrustedRoster, credential: Credential): Peer {
+/** The site of a roster as a peer. */
+export function sitePeer(roster: TrustedRoster, credential: { certificate: string; key: string }): Peer {
   const pins = roster.body.services.map((s) => spkiDigest(Buffer.from(s.spki, 'base64')))
   return new Peer({ url: roster.body.api, pins, credential })
 }
