@@ -58,6 +58,16 @@ export async function revoke(session: Session, guid: Guid, o: { from: Principal 
   )
 }
 
+/** Makes somebody a member of a group, or no longer one, at the site and at every key server. @throws as grant */
+export async function changeGroup(
+  session: Session,
+  name: string,
+  o: { readonly op: 'join' | 'leave'; readonly member: Principal },
+): Promise<{ seq: number }> {
+  const { changed } = await change(session, 'site', [{ object: `group:${name}`, change: o }])
+  return { seq: changed[0]!.seq }
+}
+
 /** The access lists of one volume as its signed statements give them; verified here, not believed. @throws MDM_NOT_FOUND */
 export async function show(session: Session, guid: Guid): Promise<ObjectAcl[]> {
   const { chains } = await session.site.call(getAcl, { params: { guid } })
