@@ -8,13 +8,14 @@ set -euo pipefail
 
 # The computation: mean of the stored values, from a NIfTI file on stdin, of which 352 bytes are header.
 mean() {
-  tail -c +353 | od -An -v -t d2 -w2 | awk '{ sum += $1 } END { if (NR == 0) exit 1; printf "%.3f\n", sum / NR }'
+  tail -c +353 | od -An -v -t d2 -w2 | awk '{ sum += $1 } END { if (NR > 0) printf "%.3f\n", sum / NR }'
 }
 
 failed=0
 while read -r name; do
   [ -n "$name" ] || continue
-  # A result counts only when mdm ended well: before that it may be of half a volume.
+  # A result counts only when mdm ended well: before that it may be of half a volume. pipefail gives the exit code of mdm, since
+  # the computation itself does not fail.
   status=0
   result=$(mdm get "$name" -o - --format nifti </dev/null | mean) || status=$?
   case $status in
