@@ -130,6 +130,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       createRegistration({
         ...{ db, lists, audit, roster, pseudonymKey, sources, site, log, now },
         ...{ journal, srm: config.srm, policy: config.policy },
+        rosters,
         noteKey: derived(pseudonymKey, 'mdm-registration-note-v1'),
         self: { dn: tls.identity.dn, issuer: tls.identity.issuer, spki: tls.identity.spki },
         signer: () => signerOf(roster(), signingKey),
@@ -152,9 +153,9 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     )
 
     let recalling = await isRecalling(db)
-    /** Put back from a backup, the site does not know who was banned or revoked since: it answers nobody but servers. */
-    const requireRecalled = async (caller: Caller): Promise<void> => {
-      if (!recalling || caller.kind !== 'user') return
+    /** Put back from a backup, the site does not know who was banned or revoked since: it answers nobody, nor is it a witness. */
+    const requireRecalled = async (): Promise<void> => {
+      if (!recalling) return
       recalling = await isRecalling(db)
       if (recalling) throw new MdmError('MDM_CATCHING_UP')
     }
@@ -165,7 +166,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       const caller = identify(chain, roster(), now())
       if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
         throw new MdmError('MDM_BANNED')
-      await requireRecalled(caller)
+      await requireRecalled()
       return caller
     }
     const app = createApp({

@@ -2,8 +2,9 @@ import type { KeyObject } from 'node:crypto'
 import { catchUp, type Offer } from '@mdm/core/acl/catch-up'
 import { emptyChain, type Chain } from '@mdm/core/acl/statement'
 import { verifyManifest, type KeyManifest } from '@mdm/core/crypto/manifest'
-import type { TrustedRoster } from '@mdm/core/identity/roster'
+import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
 import type { Guid, Sha256, SiteId, Version } from '@mdm/core/names'
+import { getRosters } from '@mdm/core/wire/common'
 import { getHeldKeys, type HeldKey } from '@mdm/core/wire/key-server'
 import { placeOf } from '@mdm/core/wire/witness'
 import { MdmError } from '@mdm/core/errors'
@@ -14,6 +15,7 @@ import { peerWitness, type Witness } from '../keyshares/witnesses.ts'
 import type { FoundKeysTable } from '../store/site-schema.ts'
 import type { SiteStore } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
+import type { Rosters } from '../store/rosters.ts'
 import { openNote } from './note.ts'
 
 export interface RecallOptions {
@@ -22,6 +24,7 @@ export interface RecallOptions {
   readonly lists: AccessLists
   readonly audit: Audit
   readonly roster: () => TrustedRoster
+  readonly rosters: Rosters
   readonly keyServers: () => readonly KeyServerPeer[]
   readonly noteKey: KeyObject
   readonly now: () => Date
@@ -54,6 +57,7 @@ export async function hasFound(db: SiteStore): Promise<boolean> {
  * @see decision 26
  */
 export async function recall(o: RecallOptions, signal: AbortSignal): Promise<boolean> {
+  if (await takeRosters(o, signal)) return false
   const roster = o.roster()
   const { m, n } = roster.body
   const answers = await Promise.allSettled(
@@ -84,6 +88,27 @@ export async function recall(o: RecallOptions, signal: AbortSignal): Promise<boo
     })
   })
   return true
+}
+
+/** A later roster that a key of this roster signed is the site's own word. @returns true when there was one */
+async function takeRosters(o: RecallOptions, signal: AbortSignal): Promise<boolean> {
+  const { seq } = o.roster().body
+  const answers = await Promise.allSettled(
+    o
+      .keyServers()
+      .map(({ peer }) =>
+        peer.call(getRosters, { params: { site: o.site }, query: { since: seq + 1 } }, { signal }),
+      ),
+  )
+  for (const answer of answers) {
+    if (answer.status === 'rejected') continue
+    for (const jws of answer.value.rosters) {
+      await o.rosters.trust(jws, rosterFingerprint(jws)).catch((error: unknown) => {
+        if (!(error instanceof MdmError)) throw error
+      })
+    }
+  }
+  return o.roster().body.seq > seq
 }
 
 async function heldKeys(peer: KeyServerPeer['peer'], site: SiteId, signal: AbortSignal): Promise<HeldKey[]> {

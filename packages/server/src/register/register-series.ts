@@ -9,6 +9,7 @@ import { newGuid, newKid, type Guid, type Kid, type Sha256, type Version } from 
 import type { RefusedVolume, RegisteredVolume } from '@mdm/core/wire/site'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
+import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
@@ -29,6 +30,7 @@ export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7'
 export interface RegisterOptions extends CommitOptions {
   readonly audit: Audit
   readonly roster: () => TrustedRoster
+  readonly rosters: Rosters
   readonly signer: () => Signer
   /** in the order of the roster */
   readonly keyServers: () => readonly KeyServerPeer[]
