@@ -12,9 +12,12 @@ import { Peer } from '../../../packages/core/src/grid/http.ts'
 import { loadCredential } from '../../../packages/core/src/identity/credential.ts'
 import { Kid, newGuid, newKid, type Guid } from '../../../packages/core/src/names.ts'
 import { getHealth, getStatements, postStatement } from '../../../packages/core/src/wire/common.ts'
-import { deleteShares, getShares } from '../../../packages/core/src/wire/key-server.ts'
+import { deleteShares, getShares, putShare } from '../../../packages/core/src/wire/key-server.ts'
 import { getHeads } from '../../../packages/core/src/wire/witness.ts'
-import { serveWithoutWitness } from '../../../packages/server/src/keys.ts'
+import { rosterFingerprint } from '../../../packages/core/src/identity/roster.ts'
+import { openLog } from '../../../packages/server/src/http/log.ts'
+import { serveWithoutWitness, startKeyServer, trustRoster } from '../../../packages/server/src/keys.ts'
+import { makeGrid, peerOf } from './grid.ts'
 import { siteRows } from '../register/invariants.ts'
 import { registerAll, startSiteGrid, until, type SiteGrid, type User } from '../site-grid.ts'
 
@@ -69,14 +72,35 @@ const auditOf = async (grid: SiteGrid, i: number) =>
     .split('\n')
     .map((line) => JSON.parse(line) as { event: string; code?: string; facts?: Record<string, unknown> })
 
+/** The site puts a share to the first key server once more. */
+async function putAgain(grid: SiteGrid, admin: Session, guid: Guid): Promise<void> {
+  const { dir } = grid.provisioned.site
+  const credential = await loadCredential({ certificate: join(dir, 'tls.pem'), key: join(dir, 'tls.key') })
+  const peer = new Peer({
+    url: admin.keyServers[0]!.peer.url,
+    pins: [...admin.roster.keyServerTls.keys()],
+    credential,
+  })
+  const [{ manifest, kid }] = siteRows(
+    grid,
+    `select jws as manifest, kid from manifests join versions using (guid) where guid = '${guid}'`,
+  ) as [{ manifest: string; kid: string }]
+  const body = { manifest, founding: manifest, share: Buffer.alloc(124).toString('base64') }
+  try {
+    await peer.call(putShare, { params: { guid, kid: Kid.parse(kid), epoch: 1 }, body })
+  } finally {
+    await peer.close()
+  }
+}
+
 /** Bans a user at the site and at every key server; no preset does that yet. */
-async function ban(o: Setting, user: User): Promise<{ banned: string }> {
+async function ban(o: Setting, user: User, peers?: readonly Peer[]): Promise<{ banned: string }> {
   const { site } = o.admin.roster.body
   const change = { op: 'ban', who: o.person(user) } as const
   const { credential } = o.admin
   const chain = emptyChain(site, 'site', 'ban')
   const statement = await signStatement({ chain, change, credential, now: new Date() })
-  for (const peer of [o.admin.site, ...o.admin.keyServers.map((k) => k.peer)])
+  for (const peer of peers ?? [o.admin.site, ...o.admin.keyServers.map((k) => k.peer)])
     await peer.call(postStatement, { body: { statement } })
   return { banned: 'MDM_NOT_FOUND' }
 }
@@ -135,6 +159,8 @@ t.test('an operator goes on without a witness that is lost, by its name, once', 
   for (const i of [0, 1, 2]) await grid.stopKeyServer(i)
   await grid.startKeyServer(0)
   await t.rejects(shareOf(scientist, 0, guid), isCatchingUp)
+  await t.rejects(putAgain(grid, admin, guid), isCatchingUp, 'nor does it take a share: the site tries again')
+  await t.rejects(ban(o, 'stranger', [admin.keyServers[0]!.peer]), isCatchingUp, 'or a statement')
   const { config } = grid.provisioned.keyServers[0]!
   const reason = 'the hospital has moved'
   await t.rejects(serveWithoutWitness(config, { witness: 'nobody', reason }), { code: 'MDM_USAGE' })
@@ -241,4 +267,20 @@ t.test('a ban of the site is learnt by a key server that was put back', async (t
   await grid.startKeyServer(0)
   await until(isServing(admin, 0))
   await t.rejects(shareOf(reader, 0, guid), { code: banned })
+})
+
+t.test('a site that is trusted while the server runs is served at once', async (t) => {
+  const fresh = await makeGrid(join(t.testdir(), 'grid'))
+  const { dir, config } = fresh.made.keyServers[0]!
+  await rm(join(dir, 'rosters'), { recursive: true })
+  const server = await startKeyServer(config, { log: openLog({ level: 'silent' }) })
+  t.teardown(() => server.stop())
+  const roster = join(fresh.made.dir, 'ca', 'demo.roster.jws')
+  await trustRoster(config, roster, rosterFingerprint(fresh.roster.jws))
+  const lost = fresh.roster.body.keyServers.map(({ id }) => id as string).filter((id) => id !== server.id)
+  for (const witness of ['site', ...lost])
+    await serveWithoutWitness(config, { witness, reason: 'a new grid' })
+  const peer = peerOf(t, fresh, fresh.users.admin!)
+  await until(async () => (await peer.call(getHealth).catch(() => undefined))?.status === 'ready')
+  t.pass('sooner than the next look at its witnesses')
 })

@@ -79,7 +79,10 @@ async function verify(kind: 'site' | 'keys', entries: AsyncGenerator<Entry>): Pr
   for await (const entry of entries) {
     if (entry.is === 'backup') {
       if (entry.kind !== kind)
-        throw new MdmError('MDM_INTEGRITY', `this is the backup of a ${entry.kind} server`)
+        throw new MdmError(
+          'MDM_INTEGRITY',
+          `this is the backup of a ${entry.kind === 'keys' ? 'key server' : 'site'}`,
+        )
       if (entry.schema.some((name) => !Object.hasOwn(migrations, name)))
         throw new MdmError('MDM_CONFIG', 'the backup was written by a newer MDM: restore it with that one')
       head = entry

@@ -130,6 +130,14 @@ export function createCatchUp(
     state.told = true
   }
 
+  /** Until the time is over, or a site is trusted that was not known: it is served in a moment. */
+  const rest = async (pause: number): Promise<void> => {
+    const end = performance.now() + pause
+    const isKnown = () => server.rosters.current().every(({ body }) => states.has(body.site))
+    while (!signal.aborted && isKnown() && performance.now() < end)
+      await sleep(Math.min(pause, AGAIN_MS), undefined, { signal, ref: false }).catch(() => undefined)
+  }
+
   const forgetMarks = async (): Promise<void> => {
     await server.db.deleteFrom('restored').execute()
     await server.db.deleteFrom('waiver').execute()
@@ -159,10 +167,9 @@ export function createCatchUp(
             return false
           })
           first()
-          patience = Math.min(2 * patience, PATIENT_MS)
+          patience = isServingAll() ? AGAIN_MS / 2 : Math.min(2 * patience, PATIENT_MS)
           const pause = settled ? LATER_MS : isServingAll() ? PATIENT_MS : patience
-          // A site that is trusted later, or a server that has not answered yet, is looked for again.
-          await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined)
+          await rest(pause)
         }
       })()
       await Promise.race([begun, sleep(FIRST_MS, undefined, { signal, ref: false }).catch(() => undefined)])
