@@ -42,9 +42,16 @@ t.test('a closed pipe is quiet', async (t) => {
   })
 })
 
-t.test('a fault of ours names the request, so that the site can find it', async (t) => {
-  const { note } = reportOf(new MdmError('MDM_INTERNAL', 'x', { details: { requestId: 'r-17' } }))
-  t.match(note?.next, /r-17/)
+t.test('what a server told names the request and the server, so that its operator can find it', async (t) => {
+  const requestId = '0af7651916cd43dd8448eb211c80319c'
+  const { note } = reportOf(new MdmError('MDM_DENIED', 'x', { details: { requestId, server: 'the site' } }))
+  t.match(note, { requestId, server: 'the site' })
+  t.match(
+    formatNote(note!),
+    /^error: x\n code: MDM_DENIED\n next: .+\n request: 0af76519[0-9a-f]{24} at the site\n$/,
+  )
+  for (const details of [{}, { server: 'the site' }, { requestId: 7 }, { requestId: '\u001b[2J' }])
+    t.notMatch(formatNote(reportOf(new MdmError('MDM_DENIED', 'x', { details })).note!), 'request:')
 })
 
 t.test('several things go on when one fails, and the exit code says so', async (t) => {

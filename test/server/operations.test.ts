@@ -11,6 +11,7 @@ import { getRaw, type RawContainer } from '../../packages/core/src/access/raw.ts
 import type { Session } from '../../packages/core/src/access/session.ts'
 import { fetchFileKey } from '../../packages/core/src/access/file-key.ts'
 import { getHealth } from '../../packages/core/src/wire/common.ts'
+import type { MdmError } from '../../packages/core/src/errors.ts'
 import { newGuid, newKid, type Guid } from '../../packages/core/src/names.ts'
 import { KeysConfig, readConfig } from '../../packages/server/src/config.ts'
 import { startKeyServer } from '../../packages/server/src/keys.ts'
@@ -23,6 +24,9 @@ t.setTimeout(120_000)
 
 const BIN = resolve(import.meta.dirname, '../../packages/server/bin/run.js')
 const silent = openLog({ level: 'silent' })
+/** what the site logged */
+const logged: string[] = []
+const kept = openLog({ destination: { write: (line: string) => void logged.push(line) } })
 
 async function change(config: string, fields: object): Promise<void> {
   const before = JSON.parse(await readFile(config, 'utf8')) as object
@@ -39,7 +43,7 @@ async function measuredGrid(t: Test): Promise<{ grid: SiteGrid; site: Running; k
   await grid.stopKeyServer(0)
   const keys = await startKeyServer(first!.config, { log: silent })
   t.teardown(() => keys.stop())
-  const site = await startSite(grid.provisioned.site.config, { log: silent, retryMs: 100 })
+  const site = await startSite(grid.provisioned.site.config, { log: kept, retryMs: 100 })
   t.teardown(() => site.stop())
   return { grid, site, keys }
 }
@@ -135,6 +139,16 @@ t.test('the listener of the operator serves metrics and health, and nothing else
     await change(config, { metrics: { host, port: 0 } })
     await readConfig(config, KeysConfig)
   }
+})
+
+t.test('the request that a user is told of is in the log and in the audit log of the site', async (t) => {
+  const error = await readWhole(await grid.as('backup'), newGuid()).catch((e: unknown) => e as MdmError)
+  t.match(error, { code: 'MDM_NOT_FOUND', details: { server: 'the site' } })
+  const id = `"requestId":"${String((error as MdmError).details['requestId'])}"`
+  await until(async () => logged.some((line) => line.includes(id) && line.includes('"event":"request"')))
+  t.ok(logged.some((line) => line.includes(id) && line.includes('"code":"MDM_NOT_FOUND"')))
+  const records = (await readFile(join(grid.provisioned.site.dir, 'audit.jsonl'), 'utf8')).split('\n')
+  t.equal(records.filter((line) => line.includes(id)).length, 1)
 })
 
 t.test('a crowd that asks for health causes one look at the key servers', async (t) => {

@@ -6,6 +6,7 @@ import type { ClientConfig } from '@mdm/core/config'
 import { Command, Flags } from '@oclif/core'
 import type { Failures } from './failures.ts'
 import { interruption } from './interrupt.ts'
+import { formatNote } from './report-error.ts'
 
 /** The flags that say who asks whom; every command has them. */
 export interface IdentityFlags {
@@ -77,8 +78,8 @@ export abstract class BaseCommand extends Command {
 
   /** Lists what failed of several things, and settles the exit code. */
   protected finish(failures: Failures): void {
-    for (const { name, message, code, next } of failures.listed)
-      this.talk(`error: ${name}: ${message}\n code: ${code}\n next: ${next}`)
+    for (const { name, ...note } of failures.listed)
+      this.talk(formatNote({ ...note, message: `${name}: ${note.message}` }).trimEnd())
     failures.throwOrSetExitCode()
   }
 

@@ -30,15 +30,16 @@ export class FaultNotes {
     this.#talk = talk
   }
 
-  readonly add = ({ server, code, unfinished }: KeyServerFault): void => {
+  readonly add = ({ server, code, unfinished, requestId }: KeyServerFault): void => {
     const url = this.#session.roster.body.keyServers.find((k) => k.id === server)?.url ?? 'not in the roster'
     const lied = code in LIES || unfinished === true
     const words = unfinished === true ? UNFINISHED : (LIES[code] ?? LACKS[code] ?? `failed with ${code}`)
     const line = `warning: key server ${server.slice(0, 12)} (${url}) ${words}`
     if (this.#said.has(line)) return
     this.#said.add(line)
-    if (lied) this.#talk(line)
-    else this.#held.push(line)
+    const whole = requestId === undefined ? line : `${line} (request ${requestId})`
+    if (lied) this.#talk(whole)
+    else this.#held.push(whole)
   }
 
   /** Says what was held back; a command that failed for another reason has cut its calls to key servers short itself. */

@@ -6,6 +6,10 @@ export interface ErrorNote {
   readonly code: string
   readonly message: string
   readonly next: string
+  /** of the answer that told it, for the operator of `server` */
+  readonly requestId?: string
+  /** who told it: "the site", "key server 0a1b2c3d4e5f" */
+  readonly server?: string
 }
 
 /** An error as the command line shows it; without a note nothing is printed. */
@@ -38,19 +42,26 @@ export function reportOf(error: unknown): ErrorReport {
 
 /** Code, message and next step of one of our errors. */
 export function noteOf(error: MdmError): ErrorNote {
-  const requestId = error.details['requestId']
-  const next =
-    typeof requestId === 'string' && error.exitCode === 1 ? `${error.next} ${requestId}` : error.next
+  const { requestId, server } = error.details
   return {
     code: error.code,
     message: error.code === 'MDM_USAGE' ? usageText(error.message) : error.message,
-    next,
+    next: error.next,
+    ...(isPlain(requestId) ? { requestId } : {}),
+    ...(isPlain(requestId) && isPlain(server) ? { server } : {}),
   }
 }
 
-/** Three lines for a person: what failed, its code, what to do. */
-export function formatNote(note: ErrorNote): string {
-  return `error: ${note.message}\n code: ${note.code}\n next: ${note.next}\n`
+/** Three lines for a person: what failed, its code, what to do; a fourth where a server told it. */
+export function formatNote({ message, code, next, requestId, server }: ErrorNote): string {
+  const at = server === undefined ? '' : ` at ${server}`
+  const request = requestId === undefined ? '' : ` request: ${requestId}${at}\n`
+  return `error: ${message}\n code: ${code}\n next: ${next}\n${request}`
+}
+
+/** A text that came over the wire and cannot write over a terminal. */
+function isPlain(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w -]{1,64}$/.test(text)
 }
 
 /** What a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE. */

@@ -12,7 +12,11 @@ import { servicePair } from '../identity/certificates.ts'
 
 const READY = { status: 'ready', reasons: [] }
 
-function peerOf(t: Test, url: string, o: { pins?: string[]; connectTimeoutMs?: number } = {}): Peer {
+function peerOf(
+  t: Test,
+  url: string,
+  o: { pins?: string[]; connectTimeoutMs?: number; name?: string } = {},
+): Peer {
   const peer = new Peer({ url, pins: [pinOf(service)], credential: caller, ...o })
   t.teardown(() => peer.close())
   return peer
@@ -117,6 +121,18 @@ t.test('a server of TLS 1.2 is not spoken to', async (t) => {
   })
   await t.rejects(peerOf(t, old.url).call(getHealth), { code: 'MDM_UNREACHABLE' })
   t.equal(await old.received(), 0)
+})
+
+t.test('an error says which answer of which server it is, whatever the document claims', async (t) => {
+  const requestId = '0af7651916cd43dd8448eb211c80319c'
+  const { url } = await startService(t, (_, reply) => {
+    reply.setHeader('mdm-request-id', requestId)
+    json(reply, problem('MDM_DENIED', 403, { server: 'another' }), 403)
+  })
+  const peer = peerOf(t, url, { name: 'the site' })
+  const origin = { code: 'MDM_DENIED', details: { requestId, server: 'the site' } }
+  await t.rejects(peer.call(getHealth), origin)
+  await t.rejects(peer.stream(getContent, { params: { name: 'x' } }), origin)
 })
 
 t.test('a problem document becomes the error it was made of', async (t) => {

@@ -52,7 +52,7 @@ export async function getRaw(session: Session, name: VolumeName, o: RawOptions =
   opened?.()
   o.timing?.adopt(parseServerTiming(reply.headers['server-timing'] ?? ''), sentMs)
   const facts = acceptable(name, reply)
-  return { ...facts, body: whole(session, facts, reply.body, o) }
+  return { ...facts, body: whole(session, facts, reply, o) }
 }
 
 /** What the answer says it is; one that is not what was asked for is let go unread. */
@@ -116,13 +116,13 @@ function requireAsked(name: VolumeName, { guid, version, slice }: Omit<RawContai
 async function* whole(
   session: Session,
   facts: { guid: Guid; etag: string; start: number; end: number },
-  body: AsyncIterable<Buffer>,
+  reply: Pick<StreamReply, 'body' | 'origin'>,
   o: RawOptions,
 ): AsyncGenerator<Buffer> {
   let received = facts.start
   let failure: unknown
   try {
-    for await (const chunk of body) {
+    for await (const chunk of reply.body) {
       received += chunk.length
       yield chunk
     }
@@ -135,7 +135,10 @@ async function* whole(
     .call(getPreparation, { params: { guid: facts.guid, etag: facts.etag } }, { signal: o.signal })
     .catch(() => undefined)
   if (state?.state === 'FAILED' && isErrorCode(state.code)) {
-    throw new MdmError(state.code, state.message, { cause: failure })
+    throw new MdmError(state.code, state.message, { cause: failure, details: { ...reply.origin } })
   }
-  throw new MdmError('MDM_UNREACHABLE', 'the transfer stopped before its end', { cause: failure })
+  throw new MdmError('MDM_UNREACHABLE', 'the transfer stopped before its end', {
+    cause: failure,
+    details: { ...reply.origin },
+  })
 }

@@ -77,7 +77,7 @@ class OpenSession implements Session {
 /** The site of a roster as a peer. */
 export function sitePeer(roster: TrustedRoster, credential: { certificate: string; key: string }): Peer {
   const pins = roster.body.services.map((s) => spkiDigest(Buffer.from(s.spki, 'base64')))
-  return new Peer({ url: roster.body.api, pins, credential })
+  return new Peer({ url: roster.body.api, pins, credential, name: 'the site' })
 }
 
 /** The key servers of a roster as peers; also what the site uses, with its own credential. */
@@ -87,6 +87,11 @@ export function keyServerPeers(
 ): KeyServerPeer[] {
   return roster.body.keyServers.map(({ id, url, tls }) => ({
     id,
-    peer: new Peer({ url, pins: tls.map((t) => spkiDigest(Buffer.from(t.spki, 'base64'))), credential }),
+    peer: new Peer({
+      url,
+      pins: tls.map((t) => spkiDigest(Buffer.from(t.spki, 'base64'))),
+      credential,
+      name: `key server ${id.slice(0, 12)}`,
+    }),
   }))
 }

@@ -15,6 +15,8 @@ export interface PeerOptions {
   readonly pins: readonly string[]
   /** Our certificate and key, PEM. */
   readonly credential: { readonly certificate: string; readonly key: string }
+  /** What people call the service: "the site"; errors that come from it say so. */
+  readonly name?: string
   /** How long a connection may take; 3,000 ms unless told. */
   readonly connectTimeoutMs?: number
 }
@@ -26,7 +28,15 @@ export interface CallInput<P, Q, B> {
   readonly body?: B
 }
 
+/** Which answer of which server an error is about: what its operator finds in log and audit by. */
+export interface Origin {
+  /** 32 hex characters, from the header mdm-request-id */
+  readonly requestId?: string
+  readonly server?: string
+}
+
 export interface StreamReply {
+  readonly origin: Origin
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: AsyncIterable<Buffer>
@@ -47,10 +57,12 @@ export interface Look<R> {
  */
 export class Peer {
   readonly url: string
+  readonly #name: string | undefined
   readonly #agent: Agent
 
   constructor(options: PeerOptions) {
     this.url = options.url
+    this.#name = options.name
     this.#agent = new Agent({
       connect: pinned(options),
       connections: 8,
@@ -74,7 +86,7 @@ export class Peer {
     const response = await this.#send(contract, input, { accept: 'application/json' }, o.signal)
     o.onResponse?.()
     const text = await readText(response.body, o.maxReplyBytes ?? MAX_REPLY_BYTES, o.signal)
-    if (response.statusCode >= 400) throw problemOf(response.statusCode, text)
+    if (response.statusCode >= 400) throw problemOf(response.statusCode, text, this.#originOf(response))
     const reply = contract.reply?.safeParse(parseJson(text))
     if (reply === undefined || !reply.success) {
       throw new MdmError(
@@ -98,7 +110,8 @@ export class Peer {
     const response = await this.#send(contract, input, { accept: 'application/json' }, o.signal)
     const text = await readText(response.body, MAX_REPLY_BYTES, o.signal)
     const headers = flatten(response.headers)
-    if (response.statusCode >= 400) return { headers, refusal: problemOf(response.statusCode, text) }
+    if (response.statusCode >= 400)
+      return { headers, refusal: problemOf(response.statusCode, text, this.#originOf(response)) }
     return { headers, reply: contract.reply?.safeParse(parseJson(text)).data }
   }
 
@@ -110,12 +123,14 @@ export class Peer {
   ): Promise<StreamReply> {
     const response = await this.#send(contract, input, o.headers ?? {}, o.signal)
     if (response.statusCode >= 400) {
-      throw problemOf(response.statusCode, await readText(response.body, MAX_REPLY_BYTES, o.signal))
+      const text = await readText(response.body, MAX_REPLY_BYTES, o.signal)
+      throw problemOf(response.statusCode, text, this.#originOf(response))
     }
     const { body } = response
     // Nobody may be reading when the connection goes: whoever reads is told by the iteration itself.
     body.on('error', () => undefined)
     return {
+      origin: this.#originOf(response),
       status: response.statusCode,
       headers: flatten(response.headers),
       body: bytesOf(body, o.signal),
@@ -131,6 +146,13 @@ export class Peer {
   /** Ends every connection; calls under way fail. */
   async close(): Promise<void> {
     await this.#agent.destroy()
+  }
+
+  #originOf({ headers }: Dispatcher.ResponseData): Origin {
+    const id = headers['mdm-request-id']
+    return typeof id === 'string' && /^[0-9a-f]{32}$/.test(id)
+      ? { requestId: id, ...(this.#name === undefined ? {} : { server: this.#name }) }
+      : {}
   }
 
   async #send<P, Q, B>(
@@ -224,15 +246,18 @@ async function readText(
 }
 
 /** The MdmError a problem document stands for; a status without one is a server we do not understand. */
-function problemOf(status: number, text: string): MdmError {
+function problemOf(status: number, text: string, origin: Origin): MdmError {
   const problem = Problem.safeParse(parseJson(text))
   if (problem.success && isErrorCode(problem.data.code)) {
     const { code, title, requestId, details } = problem.data
     return new MdmError(code, title, {
-      details: { ...details, ...(requestId === undefined ? {} : { requestId }) },
+      // Last, since a site may pass on what another server told it.
+      details: { ...details, ...(requestId === undefined ? {} : { requestId }), ...origin },
     })
   }
-  return new MdmError('MDM_UNREACHABLE', `the server answered with status ${status} and no reason`)
+  return new MdmError('MDM_UNREACHABLE', `the server answered with status ${status} and no reason`, {
+    details: { ...origin },
+  })
 }
 
 function networkError(error: unknown, signal: AbortSignal | undefined): unknown {

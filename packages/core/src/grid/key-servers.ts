@@ -85,10 +85,12 @@ export async function gatherFileKey(o: GatherOptions): Promise<GatheredKey> {
       } catch (error) {
         // Nobody waits any more: a call that was cut short says nothing of its server.
         if (o.signal?.aborted === true || (tally.won && peer.closed)) return
-        const code = error instanceof MdmError ? error.code : 'MDM_INTERNAL'
+        const { code, details = {} }: Partial<MdmError> = error instanceof MdmError ? error : {}
+        const { requestId } = details
         tally.miss({
           server: id,
-          code,
+          code: code ?? 'MDM_INTERNAL',
+          ...(typeof requestId === 'string' ? { requestId } : {}),
           ...(silence.signal.aborted && open.get(id) ? { unfinished: true } : {}),
         })
         open.delete(id)

@@ -12,6 +12,8 @@ export interface KeyServerFault {
   readonly server: KeyServerId
   readonly code: ErrorCode
   readonly unfinished?: true
+  /** of the answer that refused, for its operator */
+  readonly requestId?: string
 }
 
 export interface GatheredKey {
@@ -121,7 +123,10 @@ export class KeyTally {
   }
 
   #short(n: number, m: number): MdmError {
-    const faults = this.#faults.map((f) => ({ server: f.server.slice(0, 12), code: f.code }))
+    const faults = this.#faults.map(({ server, code, requestId }) => ({
+      ...{ server: server.slice(0, 12), code },
+      ...(requestId === undefined ? {} : { requestId }),
+    }))
     const text = `${n - faults.length} of ${n} key servers can give a share, ${m} are needed`
     return new MdmError('MDM_BELOW_THRESHOLD', text, { details: { faults } })
   }
