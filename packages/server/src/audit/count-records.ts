@@ -2,6 +2,9 @@ import type { Audit, AuditEvent } from './audit.ts'
 
 /** Every event that a server writes down, for those who count them; a test finds one that is missing. */
 export const AUDIT_EVENTS = [
+  'catching-up',
+  'heads-read',
+  'held-keys-read',
   'key-server-fault',
   'metadata-queried',
   'metadata-read',
@@ -20,12 +23,17 @@ export const AUDIT_EVENTS = [
   'series-quarantined',
   'server-started',
   'server-stopped',
+  'serving-begins',
   'share-stored',
   'shares-deleted',
   'shares-released',
+  'site-recalled',
   'statement-accepted',
+  'statements-caught-up',
   'volume-registered',
   'volume.get',
+  'witness-refused',
+  'witness-waived',
 ] as const
 
 /** The same log; `recorded` is told of every event that is on the disk, and of every one that could not be written. */
