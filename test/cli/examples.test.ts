@@ -6,7 +6,7 @@ import t from 'tap'
 import { cliCommands } from '../fixtures/cli-commands.ts'
 import { runMdm, startGrid, type Grid } from '../fixtures/grid.ts'
 
-t.setTimeout(360_000)
+t.setTimeout(600_000)
 
 const RUN = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
 
