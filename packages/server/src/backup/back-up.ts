@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Transaction } from 'kysely'
 import { MdmError } from '@mdm/core/errors'
@@ -136,29 +136,32 @@ function valueOf(value: unknown): Value {
   throw new MdmError('MDM_INTERNAL', 'a value of the store is of no kind that a backup holds')
 }
 
-/** Under a temporary name until it is whole and on the disk. */
+/** Under a name of its own until it is whole and on the disk; what is there already is never written over. */
 async function writeWhole(file: string, encrypted: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
-  const part = `${file}.part`
-  const taken = await open(file, 'wx', 0o600).catch((cause: unknown) => {
-    throw (cause as { code?: unknown }).code === 'EEXIST'
-      ? new MdmError('MDM_CONFLICT', 'there is a file of this name already')
-      : new MdmError('MDM_FILE', 'the backup cannot be written there', { cause })
-  })
-  await taken.close()
+  if (existsSync(file)) throw taken()
+  const part = `${file}.${randomBytes(6).toString('hex')}.part`
   try {
-    const handle = await open(part, 'w', 0o600)
+    const handle = await open(part, 'wx', 0o600)
     try {
       for await (const chunk of await encrypted()) await handle.writeFile(chunk)
       await handle.sync()
     } finally {
       await handle.close()
     }
-    await rename(part, file)
+    // Unlike a rename, a link does not replace what came there meanwhile.
+    await link(part, file)
     const folder = await open(dirname(file), 'r')
     await folder.sync().finally(() => folder.close())
   } catch (error) {
-    await Promise.all([rm(part, { force: true }), rm(file, { force: true })])
-    if (error instanceof MdmError || (error as { code?: unknown }).code === undefined) throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (error instanceof MdmError || code === undefined) throw error
+    if (code === 'EEXIST') throw taken(error)
     throw new MdmError('MDM_FILE', 'the backup cannot be written there', { cause: error })
+  } finally {
+    await rm(part, { force: true })
   }
+}
+
+function taken(cause?: unknown): MdmError {
+  return new MdmError('MDM_CONFLICT', 'there is a file of this name already', { cause })
 }
