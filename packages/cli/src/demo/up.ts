@@ -6,6 +6,7 @@ import { MdmError } from '@mdm/core/errors'
 import { writeDemo, type DemoGrid } from './grid-file.ts'
 import { runServerCommand, startServer } from './server-process.ts'
 import { stopServers } from './stop-servers.ts'
+import { waitReady } from './wait-ready.ts'
 
 export interface DemoOptions {
   /** folder with DICOM files; made-up series are written when absent */
@@ -60,6 +61,7 @@ async function start(dir: string, plan: Provisioned, signal: AbortSignal): Promi
     startServer([role, '--config', config], join(dir, log), signal)
   const keyServers = await all(plan.keyServers.map((k, i) => serve('keys', k.config, `keys-${i + 1}.log`)))
   const site = await serve('site', plan.site.config, 'site.log')
+  await waitReady(plan.users['admin']!.config, signal)
   const grid: DemoGrid = {
     dir,
     site: { api: plan.site.api, pid: site.pid, dir: plan.site.dir },
