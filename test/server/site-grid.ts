@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { register } from '../../packages/core/src/access/metadata.ts'
 import { openSession, type Session } from '../../packages/core/src/access/session.ts'
+import { probe } from '../../packages/core/src/grid/probe.ts'
 import { loadConfig } from '../../packages/core/src/config.ts'
 import type { RegisterEvent } from '../../packages/core/src/wire/site.ts'
 import { writeSeries, type SeriesOptions } from '../../packages/server/src/dicom/dcmjs/write-series.ts'
@@ -81,6 +82,7 @@ export async function startSiteGrid(
     await rm(root, { recursive: true, force: true })
   })
   for (const i of provisioned.keyServers.keys()) await grid.startKeyServer(i)
+  await untilServing(await grid.as('admin'))
   if (o.started !== false) await grid.startSite()
   return grid
 }
@@ -99,6 +101,14 @@ export async function registerAll(session: Session): Promise<RegisterEvent[]> {
   const events: RegisterEvent[] = []
   for await (const event of register(session)) events.push(event)
   return events
+}
+
+/** Waits until every key server has heard the others, and so releases shares. */
+export async function untilServing({ keyServers }: Session): Promise<void> {
+  await until(async () => {
+    const looks = await Promise.all(keyServers.map(({ peer }) => probe(peer)))
+    return looks.every(({ health }) => health?.status === 'ready')
+  })
 }
 
 /** Waits until a condition holds; 10 s at the most. */

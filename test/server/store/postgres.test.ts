@@ -19,7 +19,7 @@ else {
       await keys.insertInto('guid_owner').values({ guid, site: 'demo' }).execute()
       const row = {
         ...{ guid, kid: newKid(), epoch: 1, version: 1, manifest: 'é', sealed: Buffer.from([0, 255]) },
-        ...{ released: null, stored: '2026-01-01T00:00:00.000Z' },
+        ...{ released: null, stored: '2026-01-01T00:00:00.000Z', note: null },
       }
       await keys.insertInto('share').values(row).execute()
       const back = await keys.selectFrom('share').selectAll().executeTakeFirstOrThrow()
