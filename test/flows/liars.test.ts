@@ -1,5 +1,5 @@
 import t from 'tap'
-import { lie, totals } from '../fuzz/liars.ts'
+import { lie, totals } from '../soak/liars.ts'
 
 t.setTimeout(300_000)
 

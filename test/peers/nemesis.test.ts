@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { MdmError } from '@mdm/core/errors'
 import { newGuid } from '@mdm/core/names'
-import { Ledger } from '../fuzz/nemesis/ledger.ts'
-import { runNemesis } from '../fuzz/nemesis/run.ts'
+import { Ledger } from '../soak/nemesis/ledger.ts'
+import { runNemesis } from '../soak/nemesis/run.ts'
 
 t.setTimeout(600_000)
 
@@ -42,10 +42,10 @@ t.test('the ledger sees wrong bytes, two volumes of one series, and errors that 
 
 /** `npm run soak:nemesis` does it for half an hour, and says what servers take. */
 t.test(
-  'a grid under load and a nemesis for a minute: no wrong byte, nothing lost, nothing doubled',
+  'a grid under load and a nemesis for three minutes: no wrong byte, nothing lost, nothing doubled',
   async (t) => {
     const { violations, counts, strikes, trends, volumes } = await runNemesis({
-      seconds: 60,
+      seconds: 180,
       seed: Date.now() % 1_000,
     })
     t.comment({ counts, strikes, trends })

@@ -1,5 +1,5 @@
 /**
- * Gets against lying key servers: `node --conditions=@mdm/source test/fuzz/liars.ts N [SEED]`. In each get 1 to n-m servers lie,
+ * Gets against lying key servers: `node --conditions=@mdm/source test/soak/liars.ts N [SEED]`. In each get 1 to n-m servers lie,
  * in a tenth of them more; the table says what came of it.
  */
 import { generator, type Random } from '../fixtures/random.ts'

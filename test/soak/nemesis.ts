@@ -1,6 +1,6 @@
 /**
  * A grid of real processes under load while something befalls it every few seconds:
- * `node --conditions=@mdm/source test/fuzz/nemesis.ts [SECONDS] [--postgres] [--seed N]`.
+ * `node --conditions=@mdm/source test/soak/nemesis.ts [SECONDS] [--postgres] [--seed N]`.
  */
 import { parseArgs } from 'node:util'
 import { runNemesis } from './nemesis/run.ts'
