@@ -49,3 +49,8 @@ export function findingLines(findings: readonly Finding[]): string[] {
     return next === '' ? [line] : [line, `${' '.repeat(7 + width + 2)}next: ${next}`]
   })
 }
+
+/** A word of a command as a shell takes it: quoted only where it must be. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,12 +1,12 @@
+import { shellWord } from '@mdm/core/findings'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { checkClock } from '../../../packages/server/src/check/clock.ts'
+import { checkClock } from '@mdm/core/grid/clock'
 import { checkEncryptedVolume } from '../../../packages/server/src/check/encrypted-volume.ts'
 import { checkNode } from '../../../packages/server/src/check/node-version.ts'
 import { checkOperators } from '../../../packages/server/src/check/operators.ts'
-import { shellWord } from '../../../packages/server/src/check/quote.ts'
 import { schemaState } from '../../../packages/server/src/store/schema-state.ts'
 
 t.test('when one of three clocks differs it is named; when most do, it is this one', async (t) => {

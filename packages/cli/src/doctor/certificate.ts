@@ -1,13 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import type { ClientConfig } from '@mdm/core/config'
 import { MdmError } from '@mdm/core/errors'
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { loadCredential, type Credential } from '@mdm/core/identity/credential'
 import { displayDn } from '@mdm/core/identity/dn'
 import { identify } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { SET_CREDENTIAL } from './configuration.ts'
-import { shellWord } from './shell-word.ts'
 
 const DAY_MS = 86_400_000
 const SOON_DAYS = 30

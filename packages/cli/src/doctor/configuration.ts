@@ -8,9 +8,8 @@ import {
   type ConfigFlags,
 } from '@mdm/core/config'
 import { MdmError } from '@mdm/core/errors'
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import { shellWord } from './shell-word.ts'
 
 /** How a roster is accepted; the words in capitals are the site's to give. */
 export const ADD_ROSTER = 'mdm config add ROSTER --fingerprint FINGERPRINT'

@@ -2,9 +2,8 @@ import { constants } from 'node:fs'
 import { access, readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockHolder } from '@mdm/core/access/part-lock'
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { readableBytes } from '../output.ts'
-import { shellWord } from './shell-word.ts'
 
 /** A big volume and its container need about this. */
 const LOW_BYTES = 2 * 1024 ** 3

@@ -1,13 +1,12 @@
 import { keyServerPeers, sitePeer } from '@mdm/core/access/session'
 import { ERRORS } from '@mdm/core/errors'
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { probe, type Probe } from '@mdm/core/grid/probe'
 import type { Credential } from '@mdm/core/identity/credential'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
-import { checkClock } from './clock.ts'
+import { checkClock } from '@mdm/core/grid/clock'
 import { ADD_ROSTER } from './configuration.ts'
 import { checkLaterRoster } from './later-roster.ts'
-import { shellWord } from './shell-word.ts'
 
 /** Do the site and its key servers answer, are they the right ones and ready, and does their time agree with ours? */
 export async function checkServers(

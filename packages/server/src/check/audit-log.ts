@@ -1,10 +1,9 @@
 import { access, constants, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
-import { fault, good, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import { readAuditChain } from '../audit/chain.ts'
 import { freeBytes } from './free-space.ts'
-import { shellWord } from './quote.ts'
 
 /** Room below which the log is as good as full: some 100,000 records. */
 const MIN_FREE_BYTES = 64 * 1024 * 1024

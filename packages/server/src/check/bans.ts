@@ -1,6 +1,5 @@
-import { fault, good, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import { openBanFile } from '../keyshares/ban-file.ts'
-import { shellWord } from './quote.ts'
 
 /** Can the list of bans be read? A server does not start without its bans. */
 export async function checkBans(file: string | undefined): Promise<Finding> {

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { fault, good, type Finding } from '@mdm/core/findings'
-import { shellWord } from './quote.ts'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 
 /** A file or folder that only its owner may see. */
 export interface PrivatePath {

@@ -1,12 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
-import { fault, good, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import { displayDn, isBelow } from '@mdm/core/identity/dn'
 import { identify } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { checkValidity } from './certificates.ts'
-import { shellWord } from './quote.ts'
 
 /** Are the CAs that a roster names good, and may each administrator have a certificate of one of them? */
 export function checkRosterContent(roster: TrustedRoster, o: { config: string; now: Date }): Finding[] {

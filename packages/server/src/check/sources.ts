@@ -1,7 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { fault, good, type Finding } from '@mdm/core/findings'
-import { shellWord } from './quote.ts'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 
 /** One source of the configuration; `url` is absolute. */
 export interface ConfiguredSource {

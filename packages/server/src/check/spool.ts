@@ -1,8 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { freeBytes } from './free-space.ts'
-import { shellWord } from './quote.ts'
 
 const GIB = 1024 ** 3
 /** Room below which hardly a volume can be prepared. */

@@ -1,10 +1,9 @@
 import { dirname } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
-import { fault, good, type Finding } from '@mdm/core/findings'
+import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import { inspectStore, type StoreState } from '../store/inspect.ts'
 import { isPostgresUrl } from '../store/postgres.ts'
 import { schemaState } from '../store/schema-state.ts'
-import { shellWord } from './quote.ts'
 
 /**
  * Does the database open, may it be written, and is its schema the one of this version?

@@ -1,7 +1,6 @@
-import { fault, type Finding } from '@mdm/core/findings'
+import { fault, shellWord, type Finding } from '@mdm/core/findings'
 import { loadCredential, type Credential } from '@mdm/core/identity/credential'
 import { checkValidity } from './certificates.ts'
-import { shellWord } from './quote.ts'
 
 /**
  * Do the listener's certificate and key belong together, are they good today, and are they the ones that rosters name?

@@ -1,11 +1,15 @@
-import { fault, good, warn, type Finding } from '@mdm/core/findings'
-import type { Probe } from '@mdm/core/grid/probe'
+import { fault, good, warn, type Finding } from '../findings.ts'
+import type { Probe } from './probe.ts'
 
 /** A change of access counts within 5 minutes of its time, and certificates begin 5 minutes early. */
 const FAULT_S = 300
 const WARN_S = 30
 
-/** Does this machine's clock agree with those of the servers? Where it differs from most, it is this one that is wrong. */
+/**
+ * Does this machine's clock agree with those of the servers? Where it differs from most, it is this one that is wrong.
+ *
+ * @param probes what the servers answered
+ */
 export function checkClock(probes: readonly Probe[]): Finding[] {
   const seen = probes.flatMap(({ url, clockAheadMs }) =>
     clockAheadMs === undefined ? [] : [{ url, seconds: Math.round(clockAheadMs / 1000) }],
