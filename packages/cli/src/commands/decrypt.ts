@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
+import { collectEarly } from '@mdm/core/memory'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
@@ -35,6 +36,7 @@ export default class Decrypt extends BaseCommand {
   static override flags = { output: output(), format: format(), slices: slices() }
 
   async run(): Promise<{ files: DecryptedFile[]; errors?: Failure[] }> {
+    collectEarly()
     const { args, flags } = await this.parse(Decrypt)
     const files = [args.file].flat()
     const plan = await planOutput(files.length, {

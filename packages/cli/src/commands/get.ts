@@ -3,6 +3,7 @@ import type { SavedFile } from '@mdm/core/access/save'
 import type { Session } from '@mdm/core/access/session'
 import type { Retry } from '@mdm/core/access/retry'
 import { ERRORS, MdmError } from '@mdm/core/errors'
+import { collectEarly } from '@mdm/core/memory'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
@@ -68,6 +69,7 @@ export default class Get extends BaseCommand {
   }
 
   async run(): Promise<{ files: FileReport[]; errors?: Failure[] }> {
+    collectEarly()
     const { args, flags } = await this.parse(Get)
     const { namedVolumes } = await import('../name-input.ts')
     const names = await namedVolumes([args.name ?? []].flat(), { signal: this.signal })

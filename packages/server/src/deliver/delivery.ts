@@ -1,9 +1,9 @@
 import { MdmError } from '@mdm/core/errors'
+import { collectEarly } from '@mdm/core/memory'
 import type { Guid, SiteId, Version } from '@mdm/core/names'
 import { Timing } from '@mdm/core/timing'
 import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
 import type { DicomSource } from '../dicom/source.ts'
-import { collectEarly } from './collector.ts'
 import { createEnded, type Ended } from './ended.ts'
 import {
   Preparation,
