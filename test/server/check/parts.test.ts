@@ -16,7 +16,7 @@ t.test('when one of three clocks differs it is named; when most do, it is this o
   t.match(checkClock(at(0, 100, 0)), [{ level: 'warn', subject: 'https://k1', next: /on that machine/ }])
   t.match(checkClock(at(0, 0, -301)), [{ level: 'fault', subject: 'https://k2', message: /behind/ }])
   t.match(checkClock(at(400, 402, 0)), [
-    { level: 'fault', subject: '', message: /this machine's clock is 40[02] s behind 2 of 3/ },
+    { level: 'fault', subject: '', message: /this machine's clock is 40[02] s behind those of 2 of 3/ },
   ])
   t.match(checkClock([{ url: 'https://k0', answers: false }]), [{ level: 'warn', next: 'timedatectl' }])
 })
