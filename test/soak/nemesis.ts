@@ -1,19 +1,24 @@
 /**
  * A grid of real processes under load while something befalls it every few seconds:
- * `node --conditions=@mdm/source test/soak/nemesis.ts [SECONDS] [--postgres] [--seed N]`.
+ * `node --conditions=@mdm/source test/soak/nemesis.ts [SECONDS] [--postgres] [--seed N] [--calm]`. With
+ * `--calm` nothing befalls it: servers that live for the whole run show whether their memory stays flat.
  */
 import { parseArgs } from 'node:util'
 import { runNemesis } from './nemesis/run.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { postgres: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' } },
+  options: {
+    postgres: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    calm: { type: 'boolean', default: false },
+  },
 })
 const seconds = Number(positionals[0] ?? 1_800)
 const begun = performance.now()
 const clock = () => `${Math.round((performance.now() - begun) / 1000)} s`.padStart(7)
 const report = await runNemesis({
-  ...{ seconds, seed: Number(values.seed), postgres: values.postgres },
+  ...{ seconds, seed: Number(values.seed), postgres: values.postgres, calm: values.calm },
   tell: (line) => console.error(`${clock()}  ${line}`),
 })
 const table = (of: Readonly<Record<string, number>>) => {

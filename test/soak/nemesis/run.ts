@@ -23,6 +23,8 @@ export interface NemesisOptions {
   readonly seconds: number
   readonly seed: number
   readonly postgres?: boolean
+  /** the load alone, and nothing befalls the grid */
+  readonly calm?: boolean
   /** told of each strike */
   readonly tell?: (line: string) => void
 }
@@ -97,7 +99,7 @@ async function run(o: NemesisOptions, t: Test): Promise<Report> {
   const strikes: Record<string, number> = {}
   await Promise.all([
     load({ ledger, as, dir, random: generator(o.seed), running }),
-    nemesis(target, { ...o, running, strikes, ledger }),
+    o.calm === true ? undefined : nemesis(target, { ...o, running, strikes, ledger }),
   ])
   const trends = meters.stop()
   if (o.seconds >= LONG_S) for (const trend of trends) requireFlat(trend, ledger)
