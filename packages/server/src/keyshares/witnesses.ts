@@ -1,7 +1,7 @@
+import { keyServerPeers, sitePeer } from '@mdm/core/access/session'
 import { THE_SITE } from '@mdm/core/acl/catch-up'
-import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
-import { Peer } from '@mdm/core/grid/http'
+import type { Peer } from '@mdm/core/grid/http'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { KeyServerId } from '@mdm/core/names'
 import { getRosters, getStatements, type AclObject, type Scope } from '@mdm/core/wire/common'
@@ -29,23 +29,11 @@ export function witnessesOf(
   self: KeyServerId,
   o: { credential: { certificate: string; key: string }; signal: AbortSignal },
 ): Witness[] {
-  const pinned = (spkis: readonly { spki: string }[]) =>
-    spkis.map(({ spki }) => spkiDigest(Buffer.from(spki, 'base64')))
-  const { api, services, keyServers } = roster.body
-  const peers = [
-    { name: THE_SITE, url: api, pins: pinned(services) },
-    ...keyServers
-      .filter(({ id }) => id !== self)
-      .map(({ id, url, tls }) => ({ name: id as string, url, pins: pinned(tls) })),
+  const others = keyServerPeers(roster, o.credential).filter(({ id }) => id !== self)
+  return [
+    peerWitness(THE_SITE, sitePeer(roster, o.credential), roster, o.signal),
+    ...others.map(({ id, peer }) => peerWitness(id, peer, roster, o.signal)),
   ]
-  return peers.map(({ name, url, pins }) =>
-    peerWitness(
-      name,
-      new Peer({ url, pins, credential: o.credential, connectTimeoutMs: ANSWER_MS }),
-      roster,
-      o.signal,
-    ),
-  )
 }
 
 /** Another server as a witness, over a connection that is there. */
