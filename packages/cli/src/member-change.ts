@@ -1,6 +1,24 @@
+import { Args, Flags } from '@oclif/core'
 import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
 import { principalFrom } from './principal-input.ts'
+
+/** What both commands of a group take. */
+export const memberArgs = {
+  group: Args.string({
+    required: true,
+    ignoreStdin: true,
+    description: 'lower case letters, digits and dashes',
+  }),
+}
+
+export const memberFlags = {
+  member: Flags.string({ required: true, helpValue: 'DN', description: 'distinguished name of a user' }),
+  issuer: Flags.string({
+    helpValue: 'DN',
+    description: 'CA that names the user; needed when the site accepts several',
+  }),
+}
 
 /** Who joined or left which group; the answer of `mdm group add` and `mdm group remove`. */
 export interface MemberChange {

@@ -1,6 +1,5 @@
-import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../base-command.ts'
-import { changeMember, type MemberChange } from '../../member-change.ts'
+import { changeMember, memberArgs, memberFlags, type MemberChange } from '../../member-change.ts'
 
 /** One statement about one member. */
 export default class GroupAdd extends BaseCommand {
@@ -11,20 +10,8 @@ export default class GroupAdd extends BaseCommand {
     '<%= config.bin %> <%= command.id %> radiology --member "DN"',
     '<%= config.bin %> <%= command.id %> radiology --member "DN" --issuer "ISSUER" --json',
   ]
-  static override args = {
-    group: Args.string({
-      required: true,
-      ignoreStdin: true,
-      description: 'lower case letters, digits and dashes',
-    }),
-  }
-  static override flags = {
-    member: Flags.string({ required: true, helpValue: 'DN', description: 'distinguished name of a user' }),
-    issuer: Flags.string({
-      helpValue: 'DN',
-      description: 'CA that names the user; needed when the site accepts several',
-    }),
-  }
+  static override args = memberArgs
+  static override flags = memberFlags
 
   async run(): Promise<MemberChange> {
     const { args, flags } = await this.parse(GroupAdd)
