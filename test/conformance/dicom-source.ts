@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { writeSeries, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
-import type { DicomSource, RetrievedInstance } from '@mdm/server/dicom/source'
+import { readFileMeta } from '@mdm/server/dicom/part10/index'
+import type { DicomSource, RetrievedInstance, SeriesFilter } from '@mdm/server/dicom/source'
 import t, { type Test } from 'tap'
 
 /** Serves a folder of DICOM files by a source of the kind under test. */
@@ -44,6 +46,52 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     t.same([...found.keys()].sort(), [ct.sops[1]!, ct.sops[4]!].sort())
     t.equal(found.get(ct.sops[4]!)!.pixels.length, 30)
     t.equal(found.get(ct.sops[4]!)!.pixels.readUInt16LE(2 * 7), 412)
+  })
+
+  t.test(`${kind}: gives every object byte for byte`, async (t) => {
+    const { source, ct } = await start(t)
+    const found = new Map<string, Buffer>()
+    for await (const object of source.objects(ct)) {
+      const chunks: Buffer[] = []
+      for await (const chunk of object.dataSet) chunks.push(Buffer.from(chunk))
+      found.set(object.sop, Buffer.concat(chunks))
+    }
+    t.equal(found.size, 7)
+    for (const [k, file] of ct.files.entries()) {
+      const bytes = await readFile(file)
+      t.ok(found.get(ct.sops[k]!)?.equals(bytes.subarray(readFileMeta(bytes)!.end)), `object ${k}`)
+    }
+  })
+
+  t.test(`${kind}: gives the objects asked for, and counts them all`, async (t) => {
+    const { source, ct } = await start(t)
+    const sops: string[] = []
+    for await (const object of source.objects(ct, { sops: [ct.sops[2]!, ct.sops[5]!] })) {
+      sops.push(object.sop)
+      t.equal(object.sopClass, '1.2.840.10008.5.1.4.1.1.2')
+      for await (const _ of object.dataSet);
+    }
+    t.same(sops.sort(), [ct.sops[2]!, ct.sops[5]!].sort())
+    t.equal(await source.count(ct), 7)
+    t.equal(await source.count({ study: ct.study, series: '1.2.3.4' }), 0)
+  })
+
+  t.test(`${kind}: a filter narrows the series`, async (t) => {
+    const { source, ct, mr } = await start(t)
+    const named = async (filter: SeriesFilter) =>
+      (await source.series({ filter })).map(({ series }) => series)
+    t.same(await named({ modality: 'MR' }), [mr.series])
+    t.same(await named({ series: ct.series, study: ct.study }), [ct.series])
+    t.same(await named({ modality: 'US' }), [])
+    t.same(await named({ studyDate: { from: '29990101' } }), [])
+    t.equal((await named({ studyDate: { from: '19000101', to: '29990101' } })).length, 2)
+  })
+
+  t.test(`${kind}: a probe finds it in order`, async (t) => {
+    const { source } = await start(t)
+    const { steps, methods } = await source.probe()
+    t.ok(steps.length > 0 && steps.every(({ ok }) => ok), JSON.stringify(steps))
+    t.ok(methods.length > 0)
   })
 
   t.test(`${kind}: an object that is not there does not come, and does not hold up the others`, async (t) => {

@@ -4,10 +4,8 @@ import { Preset } from '@mdm/core/acl/presets'
 import { Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 import { KeyServerId, SiteId } from '@mdm/core/names'
+import { SourceConfig } from './dicom/source-config.ts'
 import { Listen, operations, Rate, TlsFiles } from './config.ts'
-
-/** Name of a source, as LFNs carry it. */
-const SourceName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
 
 /** site.json: one hospital. JSON with comments; paths are relative to the file. */
 export const SiteConfig = z.strictObject({
@@ -29,7 +27,7 @@ export const SiteConfig = z.strictObject({
   /** 32 bytes, mode 0400: whoever has them can compute pseudonyms */
   pseudonymKey: z.string().min(1),
   sources: z
-    .array(z.strictObject({ name: SourceName, url: z.string().min(1) }))
+    .array(SourceConfig)
     .refine((sources) => new Set(sources.map((s) => s.name)).size === sources.length, 'names differ'),
   /** who gets which preset on every new volume, beside the administrators */
   policy: z.array(z.strictObject({ to: Principal, preset: Preset })).max(50),

@@ -86,12 +86,13 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   signerOf(roster(), signingKey)
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
   const sources = new Map<string, DicomSource>()
+  const closing = createClosing()
   for (const { name, url } of config.sources) {
     const source = openSource({ name, url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url) })
+    closing.add(source, (opened) => opened.close())
     sources.set(name, o.through?.(source) ?? source)
   }
   await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
-  const closing = createClosing()
   let forget = (): void => undefined
   try {
     // The store first: whoever has it has the audit log too.

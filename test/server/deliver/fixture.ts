@@ -11,7 +11,7 @@ import type { Volume } from '@mdm/core/volume/volume'
 import type { VolumeRecord } from '@mdm/server/catalog/catalog'
 import { createDelivery, type Delivery, type DeliveryOptions, type Lease } from '@mdm/server/deliver/delivery'
 import { readContainer } from '@mdm/server/deliver/transfer'
-import type { DicomSource, InstanceHeader, RetrievedInstance } from '@mdm/server/dicom/source'
+import type { SliceSource, InstanceHeader, RetrievedInstance } from '@mdm/server/dicom/source'
 import type { SliceRow } from '@mdm/server/volume/plan'
 
 const SITE = 'demo' as SiteId
@@ -112,7 +112,7 @@ export type Script = (
 ) => AsyncIterable<RetrievedInstance>
 
 /** Another hospital's PACS: sends what the script says. */
-export function scriptedSource(volume: TestVolume, script: Script): DicomSource & { attempts: number } {
+export function scriptedSource(volume: TestVolume, script: Script): SliceSource & { attempts: number } {
   const indexOf = new Map(volume.record.slices.map((row) => [row.sop, row.index]))
   const source = {
     name: 'memory',
@@ -156,7 +156,7 @@ export const ORDERS: Record<'forward' | 'reversed' | 'even, then odd' | 'random'
 export function deliveryOf(
   t: Test,
   volume: TestVolume,
-  o: { source: DicomSource } & Partial<DeliveryOptions>,
+  o: { source: SliceSource } & Partial<DeliveryOptions>,
 ): { delivery: Delivery; digests: string[]; spoolDir: string } {
   const digests: string[] = []
   // before testdir(): its folder is to be removed after this

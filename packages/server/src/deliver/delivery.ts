@@ -3,7 +3,7 @@ import { collectEarly } from '@mdm/core/memory'
 import type { Guid, SiteId, Version } from '@mdm/core/names'
 import { Timing } from '@mdm/core/timing'
 import type { Catalog, VolumeRecord } from '../catalog/catalog.ts'
-import type { DicomSource } from '../dicom/source.ts'
+import type { SliceSource } from '../dicom/source.ts'
 import { createEnded, type Ended } from './ended.ts'
 import {
   Preparation,
@@ -25,7 +25,7 @@ const SILENCE_MS = 120_000
 export interface DeliveryOptions {
   readonly catalog: Pick<Catalog, 'recordDigest'>
   /** by name */
-  readonly sources: ReadonlyMap<string, DicomSource>
+  readonly sources: ReadonlyMap<string, SliceSource>
   readonly keys: FileKeys
   readonly site: SiteId
   /** folder for ciphertext, ours alone */

@@ -3,7 +3,7 @@ import { frameCount } from '@mdm/core/crypto/container/profile'
 import { MdmError } from '@mdm/core/errors'
 import type { Timing } from '@mdm/core/timing'
 import type { VolumeRecord } from '../catalog/catalog.ts'
-import type { DicomSource } from '../dicom/source.ts'
+import type { SliceSource } from '../dicom/source.ts'
 import { fill, giveName, type FillContext } from './fill.ts'
 import type { Preparation } from './preparation.ts'
 import type { Quota } from './quota.ts'
@@ -18,7 +18,7 @@ export interface FileKeys {
 
 /** What the preparations of a process share. */
 export interface PrepareContext extends FillContext {
-  readonly sources: ReadonlyMap<string, DicomSource>
+  readonly sources: ReadonlyMap<string, SliceSource>
   readonly keys: FileKeys
   readonly quota: Quota
   /** how long a source may be silent, ms */

@@ -1,7 +1,7 @@
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { free } from '@mdm/core/memory'
 import type { VolumeRecord } from '../catalog/catalog.ts'
-import type { DicomSource, RetrievedInstance } from '../dicom/source.ts'
+import type { SliceSource, RetrievedInstance } from '../dicom/source.ts'
 import { sliceVoxels } from '../volume/assemble.ts'
 import type { SliceRow } from '../volume/plan.ts'
 
@@ -24,7 +24,7 @@ const ATTEMPTS = 2
  */
 export async function* receiveSlices(
   record: VolumeRecord,
-  o: { source: DicomSource; signal: AbortSignal; silenceMs: number },
+  o: { source: SliceSource; signal: AbortSignal; silenceMs: number },
 ): AsyncGenerator<ReceivedSlice> {
   const missing = new Map(record.slices.map((row) => [row.sop, row]))
   const ref = { study: record.study, series: record.series }

@@ -60,23 +60,65 @@ export interface RetrievedInstance {
   pixels: Buffer
 }
 
+/** One object as its source stores it; every byte of its data set is as it was stored there. */
+export interface StoredObject {
+  sopClass: string
+  sop: string
+  transferSyntax: string
+  /** the data set without file meta information; read once, and to the end or not at all before the next object */
+  dataSet: AsyncIterable<Buffer>
+}
+
 /** An object at the source that cannot even be told to belong to a series. */
 export interface SourceFault {
   code: ErrorCode
   objects: number
 }
 
+/** Which series of a source are meant; what is absent does not narrow. Values may identify: never in a log or a message. */
+export interface SeriesFilter {
+  study?: string | undefined
+  series?: string | undefined
+  modality?: string | undefined
+  /** YYYYMMDD, both ends included */
+  studyDate?: { from?: string | undefined; to?: string | undefined } | undefined
+  patientId?: string | undefined
+}
+
+/** What a trial of a source came to, step by step; holds no patient data (`mdm source test`). */
+export interface SourceProbe {
+  steps: {
+    /** such as connect, echo, find, get, move */
+    step: string
+    ok: boolean
+    ms: number
+    /** what was found, in words: how many, which method, why not */
+    note: string
+    code?: ErrorCode
+  }[]
+  /** how objects will be retrieved: the first is used, the next ones when it fails */
+  methods: string[]
+}
+
+/** Who uses a source: delivery goes before everything else when there is one budget of associations (FLOW 2.9). */
+export type Purpose = 'deliver' | 'register'
+
 /** Where images are: a DICOM server or a folder. New kinds pass test/conformance/dicom-source.ts. */
 export interface DicomSource {
   readonly name: string
   /**
-   * Every series now there.
+   * Every series now there, or those that the filter means.
    * @throws MDM_SOURCE_UNREACHABLE
    */
-  series(signal?: AbortSignal): Promise<SeriesRef[]>
+  series(o?: { filter?: SeriesFilter; signal?: AbortSignal }): Promise<SeriesRef[]>
+  /**
+   * How many objects the source itself says a series has; 0 for a series it does not know.
+   * @throws MDM_SOURCE_UNREACHABLE
+   */
+  count(ref: SeriesRef, signal?: AbortSignal): Promise<number>
   /**
    * The header of every object of a series.
-   * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE
+   * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE | MDM_SOURCE_INCOMPLETE when fewer come than the source promised
    */
   headers(ref: SeriesRef, signal?: AbortSignal): AsyncIterable<InstanceHeader>
   /**
@@ -84,6 +126,21 @@ export interface DicomSource {
    * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE
    */
   retrieve(ref: SeriesRef, sops: readonly string[], signal?: AbortSignal): AsyncIterable<RetrievedInstance>
+  /**
+   * The objects of a series, or those of them asked for, byte for byte.
+   * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE
+   */
+  objects(
+    ref: SeriesRef,
+    o?: { sops?: readonly string[]; purpose?: Purpose; signal?: AbortSignal },
+  ): AsyncIterable<StoredObject>
+  /** Tries the source out; what fails is in the answer. */
+  probe(signal?: AbortSignal): Promise<SourceProbe>
   /** Objects seen by the last series() that belong to no series because they are damaged. */
   faults(): SourceFault[]
+  /** Ends what is open at the source. */
+  close(): Promise<void>
 }
+
+/** All that delivery needs of a source. */
+export type SliceSource = Pick<DicomSource, 'name' | 'retrieve'>

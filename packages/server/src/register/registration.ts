@@ -143,7 +143,7 @@ interface SourceJob {
 
 async function registerSource(o: RegistrationOptions, inFlight: InFlight, job: SourceJob): Promise<void> {
   const { source, caller, signal, feed } = job
-  const series = await source.series(signal)
+  const series = await source.series({ signal })
   const report = emptyReport()
   const faults = containFaults()
   const tell = (outcome: Outcome) => {
@@ -173,7 +173,7 @@ async function resumeSource(
   signal: AbortSignal,
 ): Promise<void> {
   // The source may have changed since: what is there now is what counts.
-  await source.series(signal)
+  await source.series({ signal })
   const faults = containFaults()
   for (const { ref, caller } of entries) {
     signal.throwIfAborted()

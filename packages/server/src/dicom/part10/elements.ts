@@ -1,7 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import dicomParser from 'dicom-parser'
 import type { Element } from 'dicom-parser'
-import { findDataSet, type DataSetStart } from './locate.ts'
+import { bareDataSet, findDataSet, type DataSetStart } from './locate.ts'
 
 /** No header of a single object is longer; per-frame groups of thousands of frames are, and are not supported yet. */
 export const MAX_HEADER_BYTES = 4 << 20
@@ -24,14 +24,15 @@ export interface Elements {
  *
  * @param bytes     first part of the object
  * @param fileBytes length of the whole object
+ * @param bare      transfer syntax of `bytes` where it is a data set alone, without preamble and meta information
  * @returns 'more' when the header goes on after `bytes`; undefined when this is no DICOM object
  * @throws MDM_DICOM
  */
-export function readElements(bytes: Buffer, fileBytes: number): Elements | 'more' | undefined {
+export function readElements(bytes: Buffer, fileBytes: number, bare?: string): Elements | 'more' | undefined {
   const partial = bytes.length < fileBytes && bytes.length < MAX_HEADER_BYTES
   let start: DataSetStart | undefined
   try {
-    start = findDataSet(bytes)
+    start = bare === undefined ? findDataSet(bytes) : bareDataSet(bytes, bare)
   } catch {
     if (partial) return 'more'
     throw new MdmError('MDM_DICOM', 'the file meta information is not readable')

@@ -25,7 +25,28 @@ export function readHeader(bytes: Buffer): InstanceHeader {
  */
 export function readHeaderStart(bytes: Buffer, fileBytes: number): InstanceHeader | 'more' | undefined {
   const elements = readElements(bytes, fileBytes)
-  if (elements === undefined || elements === 'more') return elements
+  return elements === undefined || elements === 'more' ? elements : headerOf(elements, fileBytes)
+}
+
+/**
+ * The header of a data set without file meta information, as it comes from a server, of which only the first part was read.
+ *
+ * @param bytes first part of the data set
+ * @param dataSetBytes length of the whole data set; Infinity while it is not known
+ * @returns 'more' when the header goes on after `bytes`
+ * @throws MDM_DICOM when it does not say which series it belongs to, or is no data set
+ */
+export function readBareHeader(
+  bytes: Buffer,
+  transferSyntax: string,
+  dataSetBytes: number,
+): InstanceHeader | 'more' {
+  const elements = readElements(bytes, dataSetBytes, transferSyntax)
+  if (elements === undefined) throw new MdmError('MDM_DICOM', 'this is no DICOM object')
+  return elements === 'more' ? elements : headerOf(elements, dataSetBytes)
+}
+
+function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
   const values = valuesOf(elements)
   const ids = {
     study: uid(values, 'x0020000d'),

@@ -1,4 +1,5 @@
 export { decodeText } from './charset.ts'
 export { MAX_HEADER_BYTES } from './elements.ts'
-export { readHeader, readHeaderStart } from './header.ts'
+export { readBareHeader, readHeader, readHeaderStart } from './header.ts'
+export { readFileMeta, type FileMeta } from './locate.ts'
 export { isPlain, pixelBytes, pixelSpan } from './pixels.ts'

@@ -27,14 +27,56 @@ export interface DataSetStart {
  * @throws MDM_DICOM when it says it is one but is not readable
  */
 export function findDataSet(bytes: Buffer): DataSetStart | undefined {
+  const meta = readFileMeta(bytes)
+  return meta && startAt(bytes, meta.end, meta.transferSyntax, meta.sop)
+}
+
+/** File meta information: what a server would say of the object, and where its data set begins. */
+export interface FileMeta {
+  end: number
+  transferSyntax: string
+  sopClass: string | undefined
+  sop: string | undefined
+}
+
+/**
+ * Reads what stands before the data set of a DICOM file.
+ *
+ * @returns undefined when this is no DICOM object
+ * @throws what the parser says of damaged meta information; it may hold values
+ * @see DICOM PS3.10 section 7.1
+ */
+export function readFileMeta(bytes: Buffer): FileMeta | undefined {
   const preamble = bytes.length >= 132 && bytes.toString('latin1', 128, 132) === 'DICM'
   if (!preamble && !startsLikeDicom(bytes)) return undefined
   const meta = readMeta(bytes, preamble ? 132 : 0)
-  const transferSyntax = meta.transferSyntax ?? guessSyntax(bytes, meta.end)
-  const start = { bytes, offset: meta.end, transferSyntax, mediaSop: meta.sop }
+  return {
+    end: meta.end,
+    transferSyntax: meta.transferSyntax ?? guessSyntax(bytes, meta.end),
+    sopClass: meta.sopClass,
+    sop: meta.sop,
+  }
+}
+
+/**
+ * A data set without preamble and meta information, as it travels in C-STORE.
+ *
+ * @throws MDM_DICOM when it is deflated and cannot be inflated
+ */
+export function bareDataSet(bytes: Buffer, transferSyntax: string): DataSetStart {
+  return startAt(bytes, 0, transferSyntax, undefined)
+}
+
+function startAt(
+  bytes: Buffer,
+  offset: number,
+  transferSyntax: string,
+  mediaSop: string | undefined,
+): DataSetStart {
+  const start = { bytes, offset, transferSyntax, mediaSop }
   const explicit = transferSyntax !== IMPLICIT_LITTLE_ENDIAN
   if (transferSyntax === DEFLATED)
-    return { ...start, bytes: inflate(bytes, meta.end), explicit, bigEndian: false }
+    return { ...start, bytes: inflate(bytes, offset), explicit, bigEndian: false }
   return { ...start, explicit, bigEndian: transferSyntax === EXPLICIT_BIG_ENDIAN }
 }
 
@@ -60,9 +102,9 @@ function guessSyntax(bytes: Buffer, offset: number): string {
 }
 
 /** File meta information: group 0002, explicit little endian; its group length is not trusted. */
-function readMeta(bytes: Buffer, start: number): { end: number; transferSyntax?: string; sop?: string } {
+function readMeta(bytes: Buffer, start: number): Partial<FileMeta> & { end: number } {
   const stream = new dicomParser.ByteStream(dicomParser.littleEndianByteArrayParser, bytes, start)
-  const meta: { end: number; transferSyntax?: string; sop?: string } = { end: start }
+  const meta: Partial<FileMeta> & { end: number } = { end: start }
   for (let count = 0; count < 64 && stream.position + 8 <= bytes.length; count++) {
     if (bytes.readUInt16LE(stream.position) !== 2) break
     const element = dicomParser.readDicomElementExplicit(stream)
@@ -72,6 +114,7 @@ function readMeta(bytes: Buffer, start: number): { end: number; transferSyntax?:
       element.dataOffset + Math.min(element.length, 128),
     )
     if (element.tag === 'x00020010') meta.transferSyntax = value.replace(/[\0 ]+$/, '')
+    if (element.tag === 'x00020002') meta.sopClass = value.replace(/[\0 ]+$/, '')
     if (element.tag === 'x00020003') meta.sop = value.replace(/[\0 ]+$/, '')
     meta.end = stream.position
   }

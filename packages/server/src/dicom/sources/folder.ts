@@ -1,15 +1,30 @@
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { FileHandle } from 'node:fs/promises'
 import { free } from '@mdm/core/memory'
-import { MAX_HEADER_BYTES, pixelSpan, readHeaderStart } from '../part10/index.ts'
-import type { DicomSource, InstanceHeader, RetrievedInstance, SeriesRef } from '../source.ts'
+import { MAX_HEADER_BYTES, pixelSpan, readFileMeta, readHeaderStart } from '../part10/index.ts'
+import type {
+  DicomSource,
+  InstanceHeader,
+  RetrievedInstance,
+  SeriesFilter,
+  SeriesRef,
+  StoredObject,
+} from '../source.ts'
 import { openBelow, walk, type FoundFile } from './walk.ts'
 
 const FIRST_READ = 64 * 1024
+/** Bytes of an object read at once. */
+const CHUNK_BYTES = 256 * 1024
 
 /** What the index keeps of a file: where it belongs; headers are read again when asked for. */
-type Entry = FoundFile &
-  ({ kind: 'instance'; ref: SeriesRef; sop: string } | { kind: 'fault'; code: ErrorCode } | { kind: 'other' })
+type Entry = FoundFile & (Instance | { kind: 'fault'; code: ErrorCode } | { kind: 'other' })
+
+interface Instance extends Pick<InstanceHeader, 'sop' | 'sopClass' | 'modality'> {
+  kind: 'instance'
+  ref: SeriesRef
+  studyDate: string
+  patientId: string
+}
 
 /**
  * A folder of DICOM files as a source. Regular files below the root only, no links; objects come in order of path.
@@ -33,7 +48,7 @@ export function folderSource(name: string, root: string): DicomSource {
   }
 
   /** The files of a series; the folder is looked through again when the series is not known yet. */
-  async function filesOf(ref: SeriesRef, signal?: AbortSignal): Promise<(Entry & { kind: 'instance' })[]> {
+  async function filesOf(ref: SeriesRef, signal?: AbortSignal): Promise<(FoundFile & Instance)[]> {
     const find = () =>
       [...index.values()].filter((file) => file.kind === 'instance').filter((file) => belongs(file, ref))
     let files = find()
@@ -47,13 +62,19 @@ export function folderSource(name: string, root: string): DicomSource {
 
   return {
     name,
-    async series(signal) {
+    async series({ filter = {}, signal } = {}) {
       await scan(signal)
       const refs = new Map<string, SeriesRef>()
       for (const file of index.values()) {
-        if (file.kind === 'instance') refs.set(`${file.ref.study}\\${file.ref.series}`, file.ref)
+        if (file.kind === 'instance' && isMeant(file, filter))
+          refs.set(`${file.ref.study}\\${file.ref.series}`, file.ref)
       }
       return [...refs.values()]
+    },
+    async count(ref, signal) {
+      await scan(signal)
+      const files = [...index.values()].filter((file) => file.kind === 'instance' && belongs(file, ref))
+      return files.length
     },
     async *headers(ref, signal) {
       for (const file of await filesOf(ref, signal)) {
@@ -89,6 +110,35 @@ export function folderSource(name: string, root: string): DicomSource {
         if (missing.size === 0) return
       }
     },
+    async *objects(ref, { sops, signal } = {}) {
+      const missing = sops && new Set(sops)
+      for (const file of await filesOf(ref, signal)) {
+        signal?.throwIfAborted()
+        if (missing?.delete(file.sop) === false) continue
+        const opened = await openBelow(root, file.path)
+        if (opened === undefined) continue
+        try {
+          yield await storedObject(opened, file)
+        } finally {
+          await opened.close()
+        }
+      }
+    },
+    async probe(signal) {
+      const began = performance.now()
+      const step = (rest: { ok: boolean; note: string; code?: ErrorCode }) => ({
+        steps: [{ step: 'read', ms: performance.now() - began, ...rest }],
+        methods: ['file'],
+      })
+      try {
+        const { length } = await this.series(signal === undefined ? {} : { signal })
+        return step({ ok: true, note: `${length} series in the folder` })
+      } catch (error) {
+        signal?.throwIfAborted()
+        return step({ ok: false, note: 'the folder is not readable', code: codeOf(error) })
+      }
+    },
+    async close() {},
     faults() {
       const counts = new Map<ErrorCode, number>()
       for (const file of index.values()) {
@@ -111,10 +161,40 @@ async function inspect(root: string, file: FoundFile): Promise<Entry> {
   try {
     const header = await withFile(root, file.path, readFileHeader)
     if (header === undefined) return { ...file, kind: 'other' }
-    return { ...file, kind: 'instance', ref: { study: header.study, series: header.series }, sop: header.sop }
+    const { study, series, sop, sopClass, modality, text } = header
+    const more = { studyDate: text.StudyDate ?? '', patientId: text.PatientID ?? '' }
+    return { ...file, kind: 'instance', ref: { study, series }, sop, sopClass, modality, ...more }
   } catch (error) {
-    return { ...file, kind: 'fault', code: error instanceof MdmError ? error.code : 'MDM_SOURCE_UNREACHABLE' }
+    return { ...file, kind: 'fault', code: codeOf(error) }
   }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof MdmError ? error.code : 'MDM_SOURCE_UNREACHABLE'
+}
+
+function isMeant(file: Instance, { study, series, modality, studyDate, patientId }: SeriesFilter): boolean {
+  return (
+    (study === undefined || file.ref.study === study) &&
+    (series === undefined || file.ref.series === series) &&
+    (modality === undefined || file.modality === modality) &&
+    (patientId === undefined || file.patientId === patientId) &&
+    (studyDate?.from === undefined || file.studyDate >= studyDate.from) &&
+    (studyDate?.to === undefined || (file.studyDate !== '' && file.studyDate <= studyDate.to))
+  )
+}
+
+/** @throws MDM_SOURCE_UNREACHABLE when the file changed since it was looked at */
+async function storedObject(file: FileHandle, { sop, sopClass }: Instance): Promise<StoredObject> {
+  const { size } = await file.stat()
+  const start = await readSpan(file, 0, Math.min(FIRST_READ, size))
+  const meta = readFileMeta(start)
+  if (meta === undefined) throw new MdmError('MDM_SOURCE_UNREACHABLE', 'an object of the series has changed')
+  const dataSet = async function* (): AsyncGenerator<Buffer> {
+    for (let at = meta.end; at < size; at += CHUNK_BYTES)
+      yield await readSpan(file, at, Math.min(size, at + CHUNK_BYTES))
+  }
+  return { sop, sopClass, transferSyntax: meta.transferSyntax, dataSet: dataSet() }
 }
 
 async function withFile<T>(

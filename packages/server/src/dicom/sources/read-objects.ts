@@ -1,0 +1,100 @@
+import { MdmError } from '@mdm/core/errors'
+import { MAX_HEADER_BYTES, pixelSpan, readBareHeader } from '../part10/index.ts'
+import type { InstanceHeader, RetrievedInstance, StoredObject } from '../source.ts'
+
+/** Enough for most headers. */
+const FIRST_READ = 64 * 1024
+
+/** No single object is larger: it is held in memory while its slice is placed. */
+const MAX_OBJECT_BYTES = 1 << 30
+
+/**
+ * The header of an object that comes from a server; its pixels pass by and are not kept.
+ *
+ * @returns a header with `fault` when the object ends before it should
+ * @throws MDM_DICOM when it does not say which series it belongs to, and what reading throws
+ */
+export async function readObjectHeader(object: StoredObject): Promise<InstanceHeader> {
+  const start = new Gathered()
+  let header: InstanceHeader | 'more' = 'more'
+  let tried = 0
+  let fault: unknown
+  for await (const chunk of object.dataSet) {
+    if (header !== 'more' || fault !== undefined) {
+      start.skip(chunk.length)
+      continue
+    }
+    start.add(chunk)
+    if (start.length < Math.min(Math.max(FIRST_READ, tried * 4), MAX_HEADER_BYTES)) continue
+    tried = start.length
+    try {
+      header = readBareHeader(start.bytes(), object.transferSyntax, Infinity)
+    } catch (error) {
+      // The rest must still be read, so that the next object can come.
+      fault = error
+    }
+    if (header !== 'more') start.forget()
+  }
+  if (fault !== undefined) throw fault
+  if (header === 'more') header = readBareHeader(start.bytes(), object.transferSyntax, start.total)
+  if (header === 'more') throw new MdmError('MDM_DICOM', 'the header of an object does not end')
+  const { pixelData } = header
+  const cut = pixelData?.length !== undefined && pixelData.offset + pixelData.length > start.total
+  return cut ? { ...header, fault: 'MDM_DICOM' } : header
+}
+
+/**
+ * An object that comes from a server, with its pixels.
+ *
+ * @returns undefined when it is damaged or its pixels are compressed
+ * @throws what reading throws
+ */
+export async function readObject(object: StoredObject): Promise<RetrievedInstance | undefined> {
+  const all = new Gathered()
+  let tooLarge = false
+  for await (const chunk of object.dataSet) {
+    tooLarge ||= all.total + chunk.length > MAX_OBJECT_BYTES
+    if (tooLarge) all.skip(chunk.length)
+    else all.add(chunk)
+  }
+  if (tooLarge) return undefined
+  const bytes = all.bytes()
+  try {
+    const header = readBareHeader(bytes, object.transferSyntax, bytes.length)
+    const span = header === 'more' ? undefined : pixelSpan(header)
+    if (header === 'more' || span === undefined || span.end > bytes.length) return undefined
+    return { header, pixels: bytes.subarray(span.start, span.end) }
+  } catch (error) {
+    if (error instanceof MdmError) return undefined
+    throw error
+  }
+}
+
+/** Chunks as one piece, put together only when asked for. */
+class Gathered {
+  #chunks: Buffer[] = []
+  /** bytes kept */
+  length = 0
+  /** bytes seen */
+  total = 0
+
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.length += chunk.length
+    this.total += chunk.length
+  }
+
+  skip(bytes: number): void {
+    this.total += bytes
+  }
+
+  forget(): void {
+    this.#chunks = []
+    this.length = 0
+  }
+
+  bytes(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0]!
+  }
+}
