@@ -38,6 +38,8 @@ export const ERRORS = {
   MDM_UNREACHABLE: entry(502, 5, 'a server does not answer', 'check the network and that the server runs, then try again', true),
   MDM_SOURCE_UNREACHABLE: entry(502, 5, 'the image source of the site does not answer', 'try again later; tell the site', true),
   MDM_SOURCE_INCOMPLETE: entry(502, 5, 'the image source did not deliver every slice', 'try again; tell the site if it stays', true),
+  MDM_SOURCE_REFUSED: entry(502, 5, 'the image source of the site does not serve this site', 'the site must check names, certificate and rights on both sides'),
+  MDM_SOURCE_PROTOCOL: entry(502, 5, 'the image source of the site does not keep to its protocol', 'tell the site: what answers is broken, or no image source'),
   MDM_SPOOL_FULL: entry(507, 5, 'the site has no room for another preparation', 'try again later', true),
   MDM_LIMIT: entry(429, 5, 'too many requests', 'wait a minute and try again', true),
   MDM_STORE: entry(503, 5, 'the database of the server does not answer', 'try again in a minute; the server goes on by itself when its database is back', true),

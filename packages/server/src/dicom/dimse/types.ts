@@ -73,6 +73,8 @@ export interface RetrieveRequest {
   /** 'study' where absent */
   model?: QueryModel
   level: 'SERIES' | 'IMAGE'
+  /** needed by the patient model (PS3.4 C.6.1) */
+  patient?: string
   study: string
   series: string
   sops?: readonly string[]
