@@ -1,3 +1,5 @@
+import type { MdmError } from '@mdm/core/errors'
+
 /** What the callers of this folder see: peers, associations, objects and counters, in the words of DICOM PS3.7 and PS3.8. */
 
 /** An application entity that we call, and how. */
@@ -176,6 +178,8 @@ export interface DimseServerOptions {
   onStore(object: ReceivedObject, association: IncomingAssociation): Promise<number>
   /** @returns the status to answer to a C-ECHO; 0x0000 where absent */
   onEcho?(association: IncomingAssociation): number | Promise<number>
+  /** told of every association, or attempt at one, that did not end by a release; for the audit log */
+  onFault?(error: MdmError, peerAddress: string): void
   limits?: Partial<ServerLimits>
   quickAck?: boolean
 }
