@@ -8,13 +8,16 @@ const FIRST_READ = 64 * 1024
 /** No single object is larger: it is held in memory while its slice is placed. */
 const MAX_OBJECT_BYTES = 1 << 30
 
+/** All that reading needs; which object it is, its data set says. */
+type Contents = Pick<StoredObject, 'transferSyntax' | 'dataSet'>
+
 /**
  * The header of an object that comes from a server; its pixels pass by and are not kept.
  *
  * @returns a header with `fault` when the object ends before it should
  * @throws MDM_DICOM when it does not say which series it belongs to, and what reading throws
  */
-export async function readObjectHeader(object: StoredObject): Promise<InstanceHeader> {
+export async function readObjectHeader(object: Contents): Promise<InstanceHeader> {
   const start = new Gathered()
   let header: InstanceHeader | 'more' = 'more'
   let tried = 0
@@ -49,7 +52,7 @@ export async function readObjectHeader(object: StoredObject): Promise<InstanceHe
  * @returns undefined when it is damaged or its pixels are compressed
  * @throws what reading throws
  */
-export async function readObject(object: StoredObject): Promise<RetrievedInstance | undefined> {
+export async function readObject(object: Contents): Promise<RetrievedInstance | undefined> {
   const all = new Gathered()
   let tooLarge = false
   for await (const chunk of object.dataSet) {

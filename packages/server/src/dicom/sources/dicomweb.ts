@@ -1,0 +1,108 @@
+import { MdmError } from '@mdm/core/errors'
+import { dicomwebRoot } from '../dicomweb/address.ts'
+import { WebClient } from '../dicomweb/client.ts'
+import { faultsOf } from '../dicomweb/faults.ts'
+import { probeServer } from '../dicomweb/probe.ts'
+import { isUid } from '../dicomweb/paths.ts'
+import { searchInstances, searchSeries } from '../dicomweb/qido.ts'
+import { identify, type WadoObject } from '../dicomweb/wado.ts'
+import { retrieveInstances, retrieveSeries, type Retrieval } from '../dicomweb/retrieve.ts'
+import type { DicomSource, Purpose, SeriesRef } from '../source.ts'
+import { readObject, readObjectHeader } from './read-objects.ts'
+import type { ServerOptions } from './server-options.ts'
+
+/**
+ * A PACS over DICOMweb: QIDO-RS finds, WADO-RS brings. Nothing that comes is believed to be what was asked for: each
+ * object is taken for what its own data set says.
+ *
+ * @param url `dicomweb+https://host/root`, or `dicomweb+http://` on a loopback address
+ * @throws MDM_CONFIG for a URL that is not one of these
+ */
+export function dicomwebSource(name: string, url: string, options: ServerOptions): DicomSource {
+  const fault = faultsOf(name)
+  const client = new WebClient(dicomwebRoot(name, url), options, fault)
+  const unknown = (): MdmError => new MdmError('MDM_NOT_FOUND', `source ${name} has no such series`)
+  const o = (purpose: Purpose, signal: AbortSignal | undefined) => ({ client, fault, purpose, signal })
+
+  async function count(ref: SeriesRef, purpose: Purpose, signal?: AbortSignal): Promise<number> {
+    if (!isUid(ref.study) || !isUid(ref.series)) return 0
+    const [found] = await searchSeries({ study: ref.study, series: ref.series }, o(purpose, signal))
+    if (found === undefined) return 0
+    return found.objects ?? (await searchInstances(ref, o(purpose, signal))).length
+  }
+
+  async function find(ref: SeriesRef, purpose: Purpose, signal?: AbortSignal): Promise<Retrieval> {
+    const objects = await count(ref, purpose, signal)
+    if (objects === 0) throw unknown()
+    return { ...o(purpose, signal), budget: options.budget, ref, objects }
+  }
+
+  /** The objects asked for, and perhaps others: all of the series unless most would come for nothing. */
+  async function* bring(retrieval: Retrieval, sops?: ReadonlySet<string>): AsyncGenerator<WadoObject> {
+    if (sops !== undefined && sops.size * 2 < retrieval.objects)
+      yield* retrieveInstances(retrieval, [...sops])
+    else if (!(yield* retrieveSeries(retrieval))) throw unknown()
+  }
+
+  return {
+    name,
+    async series({ filter = {}, signal } = {}) {
+      const found = await searchSeries(filter, o('register', signal))
+      return found.map(({ study, series }) => ({ study, series }))
+    },
+    count: (ref, signal) => count(ref, 'register', signal),
+    async *headers(ref, signal) {
+      const retrieval = await find(ref, 'register', signal)
+      const seen = new Set<string>()
+      for await (const object of bring(retrieval)) {
+        const header = await readObjectHeader(object).catch(unlessDicom)
+        if (header === undefined || !belongs(header, ref) || seen.has(header.sop)) continue
+        seen.add(header.sop)
+        yield header
+      }
+      if (seen.size < retrieval.objects)
+        throw new MdmError(
+          'MDM_SOURCE_INCOMPLETE',
+          `source ${name} sent fewer objects than it says the series has`,
+        )
+    },
+    async *retrieve(ref, sops, signal) {
+      const missing = new Set(sops)
+      const retrieval = await find(ref, 'deliver', signal)
+      for await (const object of bring(retrieval, missing)) {
+        const instance = await readObject(object)
+        if (instance !== undefined && belongs(instance.header, ref) && missing.delete(instance.header.sop))
+          yield instance
+        if (missing.size === 0) return
+      }
+    },
+    async *objects(ref, { sops, purpose = 'register', signal } = {}) {
+      const missing = sops && new Set(sops)
+      const seen = new Set<string>()
+      const retrieval = await find(ref, purpose, signal)
+      for await (const object of bring(retrieval, missing)) {
+        const found = await identify(object)
+        if (found === undefined || !belongs(found.header, ref) || seen.has(found.header.sop)) continue
+        seen.add(found.header.sop)
+        if (missing?.delete(found.header.sop) === false) continue
+        yield found.object
+        if (missing?.size === 0) return
+      }
+    },
+    probe: (signal) => probeServer(o('register', signal)),
+    faults: () => [],
+    async close() {
+      client.close()
+    },
+  }
+}
+
+function belongs({ study, series }: SeriesRef, ref: SeriesRef): boolean {
+  return study === ref.study && series === ref.series
+}
+
+/** An object that cannot be read is not there: who counts will miss it. */
+function unlessDicom(error: unknown): undefined {
+  if (error instanceof MdmError && error.code === 'MDM_DICOM') return undefined
+  throw error
+}
