@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { dimseError } from './faults.ts'
+import { encodeAbort } from './pdu.ts'
 import { quickAcknowledge } from './quick-ack.ts'
 import { Transport } from './transport.ts'
 import type { DimsePeer } from './types.ts'
@@ -28,7 +29,8 @@ export async function connect(
   try {
     await Promise.race([ready(tcp, 'connect', 'connect', 'the peer cannot be reached'), late.promise])
     const acknowledge = peer.quickAck === false ? undefined : await quickAcknowledge(tcp)
-    if (peer.tls === undefined) return new Transport(tcp, { inactivityMs: o.inactivityMs, acknowledge })
+    const settings = { inactivityMs: o.inactivityMs, farewell: encodeAbort(0, 0), acknowledge }
+    if (peer.tls === undefined) return new Transport(tcp, settings)
     const { ca, cert, key, servername } = peer.tls
     const host = servername ?? peer.host
     const tls = connectTls({ socket: tcp, host, ...serverName(host), ca, cert, key, minVersion: 'TLSv1.2' })
@@ -39,7 +41,7 @@ export async function connect(
       ready(tls, 'secureConnect', 'tls', 'no TLS with a certificate we know'),
       late.promise,
     ])
-    return new Transport(tls, { inactivityMs: o.inactivityMs, acknowledge })
+    return new Transport(tls, settings)
   } catch (error) {
     for (const socket of sockets) socket.destroy()
     throw error

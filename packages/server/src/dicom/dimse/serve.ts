@@ -64,7 +64,8 @@ export async function serveDimse(o: DimseServerOptions): Promise<DimseServer> {
   }
   const onSecure = async (socket: Socket, tcp: Socket, since: number): Promise<void> => {
     const acknowledge = o.quickAck === false ? undefined : await quickAcknowledge(tcp)
-    const transport = new Transport(socket, { inactivityMs: limits.inactivityMs, acknowledge })
+    const { inactivityMs } = limits
+    const transport = new Transport(socket, { inactivityMs, farewell: encodeAbort(0, 0), acknowledge })
     sockets.set(tcp, transport)
     const leftMs = Math.max(1, limits.associationMs - (performance.now() - since))
     await serve(transport, tcp, fingerprintOf(socket), leftMs)

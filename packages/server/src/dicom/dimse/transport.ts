@@ -20,6 +20,7 @@ export class Transport {
   readonly closed: Promise<void>
   readonly #socket: Socket
   readonly #inactivityMs: number
+  readonly #farewell: Uint8Array | undefined
   #chunks: Buffer[] = []
   #head = 0
   #bytes = 0
@@ -31,10 +32,14 @@ export class Transport {
   #wakeReader: (() => void) | undefined
   #wakeWriter: (() => void) | undefined
 
-  /** @param acknowledge called after each read from the network */
-  constructor(socket: Socket, o: { inactivityMs: number; acknowledge?: (() => void) | undefined }) {
+  /** @param o `farewell` is sent when patience ends; `acknowledge` is called after each read from the network */
+  constructor(
+    socket: Socket,
+    o: { inactivityMs: number; farewell?: Uint8Array; acknowledge?: (() => void) | undefined },
+  ) {
     this.#socket = socket
     this.#inactivityMs = o.inactivityMs
+    this.#farewell = o.farewell
     this.closed = new Promise((resolve) => {
       if (socket.closed) resolve()
       else socket.once('close', () => resolve())
@@ -92,7 +97,7 @@ export class Transport {
 
   /** Runs `work`; when it takes longer the connection ends with `fault`. */
   async within<T>(ms: number, fault: DimseFault, message: string, work: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => this.fail(dimseError(fault, message)), ms)
+    const timer = setTimeout(() => this.fail(dimseError(fault, message), this.#farewell), ms)
     try {
       return await work()
     } finally {
@@ -144,7 +149,7 @@ export class Transport {
   async #patience(register: (wake: (() => void) | undefined) => void): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const silence = () =>
-      this.fail(dimseError('inactive', `the peer was silent for ${this.#inactivityMs} ms`))
+      this.fail(dimseError('inactive', `the peer was silent for ${this.#inactivityMs} ms`), this.#farewell)
     const timer = setTimeout(silence, this.#inactivityMs)
     register(resolve)
     await promise
