@@ -82,6 +82,8 @@ export interface CertificateOptions {
   /** first octet of the key usage bits */
   keyUsage?: number
   hash?: 'sha256' | 'sha1' | 'md5'
+  /** hex of the INTEGER; random unless told */
+  serial?: string
   /** further extensions: OID, criticality, DER of the value */
   extensions?: (readonly [oid: string, critical: boolean, value: Buffer])[]
 }
@@ -98,8 +100,7 @@ const ALGORITHMS: Readonly<Record<string, string>> = {
 export function certificate(o: CertificateOptions): X509Certificate {
   const signer = o.signer ?? o.key
   const hash = o.hash ?? 'sha256'
-  const type = signer.asymmetricKeyType!
-  const algorithm = der(0x30, oid(ALGORITHMS[`${type} ${hash}`]!), type === 'rsa' ? der(0x05) : '')
+  const algorithm = algorithmOf(signer, hash)
   const extensions = [...(o.extensions ?? [])]
   if (o.ca !== undefined)
     extensions.push(['2.5.29.19', true, der(0x30, o.ca ? der(0x01, Buffer.from([0xff])) : '')])
@@ -108,7 +109,12 @@ export function certificate(o: CertificateOptions): X509Certificate {
   const tbs = der(
     0x30,
     der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.concat([Buffer.from([0x40]), randomBytes(8)])),
+    der(
+      0x02,
+      o.serial === undefined
+        ? Buffer.concat([Buffer.from([0x40]), randomBytes(8)])
+        : Buffer.from(o.serial, 'hex'),
+    ),
     algorithm,
     o.issuer ?? o.subject,
     der(
@@ -120,8 +126,18 @@ export function certificate(o: CertificateOptions): X509Certificate {
     createPublicKey(o.key).export({ type: 'spki', format: 'der' }),
     extensions.length === 0 ? '' : der(0xa3, der(0x30, ...extensions.map(extension))),
   )
-  const signature = sign(type === 'ed25519' ? null : hash, tbs, signer)
-  return new X509Certificate(der(0x30, tbs, algorithm, der(0x03, Buffer.from([0]), signature)))
+  return new X509Certificate(signed(tbs, signer, hash))
+}
+
+export function algorithmOf(signer: KeyObject, hash: string): Buffer {
+  const type = signer.asymmetricKeyType!
+  return der(0x30, oid(ALGORITHMS[`${type} ${hash}`]!), type === 'rsa' ? der(0x05) : '')
+}
+
+/** What is signed, the algorithm and the signature, as certificates and revocation lists have them. */
+export function signed(tbs: Buffer, signer: KeyObject, hash = 'sha256'): Buffer {
+  const signature = sign(signer.asymmetricKeyType === 'ed25519' ? null : hash, tbs, signer)
+  return der(0x30, tbs, algorithmOf(signer, hash), der(0x03, Buffer.from([0]), signature))
 }
 
 export const ed25519 = (): KeyObject => generateKeyPairSync('ed25519').privateKey
@@ -140,11 +156,12 @@ export function servicePair(dates: { notBefore?: Date; notAfter?: Date } = {}): 
   return { certificate: made.toString(), key: key.export({ type: 'pkcs8', format: 'pem' }) as string }
 }
 
-function extension([id, critical, value]: readonly [string, boolean, Buffer]): Buffer {
+/** One extension: OID, criticality, DER of the value. */
+export function extension([id, critical, value]: readonly [string, boolean, Buffer]): Buffer {
   return der(0x30, oid(id), critical ? der(0x01, Buffer.from([0xff])) : '', der(0x04, value))
 }
 
-function time(date: Date): Buffer {
+export function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]/g, '').slice(0, 14)
   return date.getUTCFullYear() < 2050 ? der(0x17, `${digits.slice(2)}Z`) : der(0x18, `${digits}Z`)
 }

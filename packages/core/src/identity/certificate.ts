@@ -12,6 +12,7 @@ import {
   type DerValue,
 } from './der.ts'
 import { dnFromDer, type Dn } from './dn.ts'
+import { extensionsOf, type Extension } from './extensions.ts'
 
 /** What a certificate says, read from its DER by our own reader (RFC 5280 section 4.1). Nothing of it is verified. */
 export interface CertificateIdentity {
@@ -39,6 +40,7 @@ export interface CertificateIdentity {
 export interface KeyUsage {
   readonly digitalSignature: boolean
   readonly keyCertSign: boolean
+  readonly cRLSign: boolean
 }
 
 /** Extensions that we look at. */
@@ -83,26 +85,11 @@ export function readCertificate(der: Buffer): CertificateIdentity {
   }
 }
 
-interface Extension {
-  readonly critical: boolean
-  readonly value: DerValue
-}
-
 function readExtensions(version: string, optional: readonly DerValue[]): Map<string, Extension> {
-  const found = new Map<string, Extension>()
   const field = optional.find((value) => value.tag === 0xa3)
-  if (field === undefined) return found
+  if (field === undefined) return new Map()
   if (version !== '02') throw malformed('extensions before version 3')
-  for (const extension of derChildren(readDer(field.content, TAG.sequence))) {
-    const parts = derChildren(extension, TAG.sequence)
-    const oid = derOid(parts.shift())
-    const critical = parts[0]?.tag === TAG.boolean && derBoolean(parts.shift())
-    const value = expectTag(parts.shift(), TAG.octetString)
-    // Twice the same extension would let each reader choose another one (RFC 5280 section 4.2).
-    if (parts.length > 0 || found.has(oid)) throw malformed('an extension')
-    found.set(oid, { critical, value: readDer(value.content) })
-  }
-  return found
+  return extensionsOf(readDer(field.content, TAG.sequence))
 }
 
 function basicConstraints(extension: Extension | undefined): boolean {
@@ -123,5 +110,9 @@ function keyUsage(extension: Extension | undefined): KeyUsage | undefined {
   const { content } = expectTag(extension.value, TAG.bitString)
   const [unused, bits] = content
   if (unused === undefined || unused > 7 || bits === undefined) throw malformed('a use of the key')
-  return { digitalSignature: (bits & 0x80) !== 0, keyCertSign: (bits & 0x04) !== 0 }
+  return {
+    digitalSignature: (bits & 0x80) !== 0,
+    keyCertSign: (bits & 0x04) !== 0,
+    cRLSign: (bits & 0x02) !== 0,
+  }
 }

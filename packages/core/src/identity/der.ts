@@ -34,10 +34,10 @@ export interface DerValue {
  *
  * Nothing here calls itself, so nesting costs only what the caller opens by derChildren.
  *
- * @throws MDM_UNAUTHENTICATED when malformed or longer than MAX_DER
+ * @throws MDM_UNAUTHENTICATED when malformed or longer than `maxBytes`
  */
-export function readDer(bytes: Buffer, tag?: number): DerValue {
-  if (bytes.length > MAX_DER) throw malformed('too long')
+export function readDer(bytes: Buffer, tag?: number, maxBytes = MAX_DER): DerValue {
+  if (bytes.length > maxBytes) throw malformed('too long')
   const { value, end } = readAt(bytes, 0)
   if (end !== bytes.length) throw malformed('bytes after the end')
   return tag === undefined ? value : expectTag(value, tag)
@@ -46,14 +46,20 @@ export function readDer(bytes: Buffer, tag?: number): DerValue {
 /** The values inside a constructed value, at most 256. @throws MDM_UNAUTHENTICATED */
 export function derChildren(value: DerValue, tag?: number): DerValue[] {
   if (tag !== undefined) expectTag(value, tag)
-  if ((value.tag & 0x20) === 0) throw malformed('not a constructed value')
   const children: DerValue[] = []
+  for (const child of derItems(value))
+    if (children.push(child) > MAX_CHILDREN) throw malformed('too many values')
+  return children
+}
+
+/** The values inside a constructed value one after the other, however many. @throws MDM_UNAUTHENTICATED */
+export function* derItems(value: DerValue): Generator<DerValue> {
+  if ((value.tag & 0x20) === 0) throw malformed('not a constructed value')
   for (let at = 0; at < value.content.length;) {
     const { value: child, end } = readAt(value.content, at)
-    if (children.push(child) > MAX_CHILDREN) throw malformed('too many values')
+    yield child
     at = end
   }
-  return children
 }
 
 /** Fails unless the value is there and has the tag. @throws MDM_UNAUTHENTICATED */

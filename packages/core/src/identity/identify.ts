@@ -2,8 +2,9 @@ import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../errors.ts'
 import type { KeyServerId, SiteId } from '../names.ts'
 import { findEndEntity, type EndEntity } from './chain.ts'
+import { NO_LISTS, type Revocations } from './crl/revocations.ts'
 import type { Dn } from './dn.ts'
-import { requireIssuedBy, requireValid } from './issued.ts'
+import { requireIssuedBy, requireValid, type UserCa } from './issued.ts'
 import type { TrustedRoster } from './roster.ts'
 import { requireStrongKey } from './strength.ts'
 
@@ -40,21 +41,31 @@ export type Caller =
 
 /**
  * Says who a peer is, from the certificates it proved the key of in TLS and from the roster alone. Called on every request,
- * since a certificate may expire while a connection is open.
+ * since a certificate may expire or be revoked while a connection is open.
  *
- * A service or key server is known by its key; a user by a certificate that a CA of the roster issued below its name spaces.
+ * A service or key server is known by its key; a user by a certificate that a CA of the roster issued below its name spaces and
+ * has not revoked.
  *
  * @param chain leaf first; TLS proved that the peer holds the leaf's private key
- * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED
- * @see decision 6; RFC 5280 section 6
+ * @param revocations what a server knows of them; a client knows of none
+ * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED | MDM_REVOKED | MDM_CRL
+ * @see decisions 6 and 30; RFC 5280 section 6
  */
-export function identify(chain: readonly X509Certificate[], roster: TrustedRoster, now: Date): Caller {
+export function identify(
+  chain: readonly X509Certificate[],
+  roster: TrustedRoster,
+  now: Date,
+  revocations: Revocations = NO_LISTS,
+): Caller {
   const entity = findEndEntity(chain)
   const { spki } = entity.identity
   if (roster.services.has(spki)) return { kind: 'service', ...service(entity, roster, now) }
   const id = roster.keyServerTls.get(spki)
   if (id !== undefined) return { kind: 'key-server', id, ...service(entity, roster, now) }
-  return user(entity, roster, now)
+  const ca = issuerOf(entity, roster, now)
+  revocations.requireUnrevoked(ca, entity.identity, now)
+  const { dn } = entity.identity
+  return { kind: 'user', dn, issuer: ca.identity.dn, spki, notAfter: entity.notAfter, fqans: entity.fqans }
 }
 
 /**
@@ -72,11 +83,8 @@ function service({ identity }: EndEntity, roster: TrustedRoster, now: Date) {
   return { site: roster.body.site, dn, issuer, spki, notAfter }
 }
 
-function user(
-  { certificate, identity, notAfter, fqans }: EndEntity,
-  roster: TrustedRoster,
-  now: Date,
-): Caller {
+/** The CA of the roster that issued a user's certificate and is good, as the certificate is. */
+function issuerOf({ certificate, identity }: EndEntity, roster: TrustedRoster, now: Date): UserCa {
   let reason: unknown = new MdmError(
     'MDM_UNAUTHENTICATED',
     'the certificate is of a CA that this site does not accept',
@@ -87,7 +95,7 @@ function user(
       requireIssuedBy(ca, certificate, identity)
       requireValid(ca.identity, now, 'the certificate of the CA')
       requireValid(identity, now)
-      return { kind: 'user', dn: identity.dn, issuer: ca.identity.dn, spki: identity.spki, notAfter, fqans }
+      return ca
     } catch (error) {
       if (!isExpiry(reason)) reason = error
     }

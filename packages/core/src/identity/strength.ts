@@ -1,22 +1,36 @@
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import { MdmError } from '../errors.ts'
 import type { CertificateIdentity } from './certificate.ts'
 
 /** RSA and ECDSA with SHA-2, and Ed25519; never SHA-1 or MD5 (RFC 4055, RFC 5758, RFC 8410). */
-const SIGNATURES = new Set([
-  '1.2.840.113549.1.1.11',
-  '1.2.840.113549.1.1.12',
-  '1.2.840.113549.1.1.13',
-  '1.2.840.10045.4.3.2',
-  '1.2.840.10045.4.3.3',
-  '1.2.840.10045.4.3.4',
-  '1.3.101.112',
+const SIGNATURES: ReadonlyMap<string, { readonly key: string; readonly hash: string | null }> = new Map([
+  ['1.2.840.113549.1.1.11', { key: 'rsa', hash: 'sha256' }],
+  ['1.2.840.113549.1.1.12', { key: 'rsa', hash: 'sha384' }],
+  ['1.2.840.113549.1.1.13', { key: 'rsa', hash: 'sha512' }],
+  ['1.2.840.10045.4.3.2', { key: 'ec', hash: 'sha256' }],
+  ['1.2.840.10045.4.3.3', { key: 'ec', hash: 'sha384' }],
+  ['1.2.840.10045.4.3.4', { key: 'ec', hash: 'sha512' }],
+  ['1.3.101.112', { key: 'ed25519', hash: null }],
 ])
 
 /** Fails unless the issuer signed with an algorithm nobody can forge today. @throws MDM_UNAUTHENTICATED */
 export function requireStrongSignature(certificate: CertificateIdentity): void {
   if (!SIGNATURES.has(certificate.signatureAlgorithm))
     throw weak('is signed with an algorithm that is not accepted')
+}
+
+/** True when `key` made this signature, by an algorithm nobody can forge today. @param algorithm its OID */
+export function isStronglySigned(
+  signed: { readonly data: Buffer; readonly signature: Buffer; readonly algorithm: string },
+  key: KeyObject,
+): boolean {
+  const algorithm = SIGNATURES.get(signed.algorithm)
+  if (algorithm === undefined || key.asymmetricKeyType !== algorithm.key) return false
+  try {
+    return verify(algorithm.hash, signed.data, key, signed.signature)
+  } catch {
+    return false
+  }
 }
 
 /**
