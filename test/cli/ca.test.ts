@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { readCertificate } from '@mdm/core/identity/certificate'
+import { crlsIn } from '@mdm/core/identity/crl/crl-text'
+import { openCrl, readCrl } from '@mdm/core/identity/crl/read-crl'
 import { runMdm } from '../fixtures/grid.ts'
 
 t.test('a CA is made and issues a user whose certificate it signed', async (t) => {
@@ -61,6 +64,69 @@ t.test('a CA is made and issues a user whose certificate it signed', async (t) =
       t.equal(issue.json.error.code, 'MDM_CONFLICT')
       t.strictSame((await readdir(server)).sort(), ['below', file].sort(), 'nothing was added')
     }
+  })
+
+  t.test('a certificate is revoked by its file or its number, and the list only grows', async (t) => {
+    const issue = (name: string) =>
+      runMdm(['ca', 'issue', '--ca', 'ca', '--name', `CN=${name},O=Exämple`, '-o', name, '--json'], { cwd })
+    const [bea, cy] = [await issue('bea'), await issue('cy')]
+    t.match(bea.json.serial, /^[0-9a-f]{32}$/)
+    const copy = await readFile(join(cwd, 'ca/issued', `${bea.json.serial}.pem`), 'utf8')
+    t.equal(copy, await readFile(join(cwd, 'bea/user.pem'), 'utf8'), 'a copy is kept, and no key')
+
+    const list = async () => {
+      const x509 = new X509Certificate(await readFile(join(cwd, 'ca/ca.pem')))
+      const [der] = crlsIn(await readFile(join(cwd, 'ca/ca.crl')))
+      return readCrl(openCrl(der!), {
+        certificate: x509,
+        identity: readCertificate(x509.raw),
+        nameSpaces: [],
+      })
+    }
+    const first = await runMdm(['ca', 'crl', '--ca', 'ca', '--days', '7', '--json'], { cwd })
+    t.match(first.json, { list: join('ca', 'ca.crl'), revoked: 0 }, first.stderr)
+    const left = (Date.parse(first.json.nextUpdate) - Date.now()) / 86_400_000
+    t.ok(left > 6.9 && left < 7.01)
+    const byFile = await runMdm(['ca', 'revoke', 'bea/user.pem', '--ca', 'ca', '--json'], { cwd })
+    t.match(byFile.json, { serial: bea.json.serial, revoked: 1 }, byFile.stderr)
+    const number = cy.json.serial.toUpperCase().match(/../g).join(':')
+    const byNumber = await runMdm(['ca', 'revoke', number, '--ca', 'ca'], { cwd })
+    t.match(byNumber.stdout, `${cy.json.serial} is revoked\n${join('ca', 'ca.crl')}\n`, byNumber.stderr)
+    t.match((await runMdm(['ca', 'crl', '--ca', 'ca', '--json'], { cwd })).json, { revoked: 2 })
+    const written = await list()
+    t.strictSame([...written.revoked.keys()], [bea.json.serial, cy.json.serial])
+    t.equal(written.number, 4n)
+    t.equal((await stat(join(cwd, 'ca/ca.crl'))).mode & 0o777, 0o644)
+
+    t.test(
+      'what is not of this authority is refused, and a list is never begun anew by a fault',
+      async (t) => {
+        const code = async (...args: string[]) =>
+          (await runMdm(['ca', ...args, '--json'], { cwd })).json.error.code
+        await runMdm(['ca', 'init', '--dir', 'other', '--name', 'CN=Lab CA,O=Exämple', '--json'], { cwd })
+        t.equal(
+          await code('revoke', 'bea/user.pem', '--ca', 'other'),
+          'MDM_USAGE',
+          'of a CA of the same name',
+        )
+        t.equal(await code('revoke', 'bea/user.key', '--ca', 'ca'), 'MDM_USAGE', 'no certificate')
+        t.equal(await code('revoke', 'nowhere.pem', '--ca', 'ca'), 'MDM_USAGE')
+        t.equal(await code('crl', '--ca', 'nowhere'), 'MDM_USAGE')
+        const before = await readFile(join(cwd, 'ca/ca.crl'))
+        await writeFile(join(cwd, 'ca/ca.crl.part'), '')
+        t.equal(await code('revoke', 'ann/user.pem', '--ca', 'ca'), 'MDM_CONFLICT', 'two at once')
+        await rm(join(cwd, 'ca/ca.crl.part'))
+        await writeFile(join(cwd, 'ca/ca.crl'), '')
+        t.equal(await code('crl', '--ca', 'ca'), 'MDM_CONFIG')
+        t.equal((await stat(join(cwd, 'ca/ca.crl'))).size, 0)
+        t.strictSame(
+          await readdir(join(cwd, 'ca')),
+          ['ca.crl', 'ca.key', 'ca.pem', 'issued'],
+          'nothing is left over',
+        )
+        await writeFile(join(cwd, 'ca/ca.crl'), before)
+      },
+    )
   })
 
   t.test('the pair can be configured, and a key that others may read cannot', async (t) => {

@@ -50,6 +50,18 @@ export async function writePair(
   return { certificate, key, notAfter: new Date(new X509Certificate(pair.certificate).validTo).toISOString() }
 }
 
+/**
+ * Keeps a copy of a certificate in the folder issued of its authority.
+ *
+ * @returns the serial number, hex
+ */
+export async function keepIssued(dir: string, certificate: string): Promise<string> {
+  const serial = new X509Certificate(certificate).serialNumber.toLowerCase()
+  await mkdir(join(dir, 'issued'), { recursive: true, mode: 0o700 })
+  await writeNew(join(dir, 'issued', `${serial}.pem`), certificate, 0o644)
+  return serial
+}
+
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode)
   try {

@@ -1,19 +1,20 @@
-import { join } from 'node:path'
-import { MdmError } from '@mdm/core/errors'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../base-command.ts'
-import { claimFolder, writePair, type WrittenPair } from '../../ca-folder.ts'
+import { claimFolder, keepIssued, writePair, type WrittenPair } from '../../ca-folder.ts'
+import { readAuthority } from '../../ca-list.ts'
 import { days } from '../../flags.ts'
 
 interface NewUser extends WrittenPair {
   readonly dn: string
+  /** hex: what "mdm ca revoke" takes */
+  readonly serial: string
 }
 
 /** A user's certificate and key from the small authority. */
 export default class CaIssue extends BaseCommand {
   static override summary = 'issue a certificate and key for a user'
   static override description =
-    'Writes user.pem and user.key (0600). Hand both over by a safe way, then delete user.key here.'
+    'Writes user.pem and user.key (0600). Hand both over by a safe way, then delete user.key here. A copy of the certificate stays in the folder issued of the authority, for "mdm ca revoke".'
   static override examples = [
     '<%= config.bin %> <%= command.id %> --ca CA_DIR --name "CN=Ann Lee,O=Example Hospital" -o ann/',
   ]
@@ -33,29 +34,14 @@ export default class CaIssue extends BaseCommand {
     const { flags } = await this.parse(CaIssue)
     const { parseDn } = await import('@mdm/core/identity/dn')
     parseDn(flags.name)
-    const ca = await this.authority(flags.ca)
+    const ca = await readAuthority(flags.ca)
     await claimFolder(flags.output, ['user.pem', 'user.key'])
     const { issueCertificate } = await import('@mdm/core/identity/ca')
-    const pair = await writePair(
-      flags.output,
-      'user',
-      await issueCertificate({ ca, dn: flags.name, days: flags.days, usage: 'client' }),
-    )
+    const issued = await issueCertificate({ ca, dn: flags.name, days: flags.days, usage: 'client' })
+    // Kept first: what nobody knows of can never be revoked.
+    const serial = await keepIssued(flags.ca, issued.certificate)
+    const pair = await writePair(flags.output, 'user', issued)
     this.print(`${pair.certificate}\n${pair.key}`)
-    return { ...pair, dn: flags.name }
-  }
-
-  private async authority(dir: string): Promise<{ certificate: string; key: string }> {
-    const [certificate, key] = await Promise.all([
-      this.readText(join(dir, 'ca.pem')),
-      this.readText(join(dir, 'ca.key')),
-    ]).catch((cause: unknown) => {
-      throw new MdmError(
-        'MDM_USAGE',
-        'the folder named by --ca holds no ca.pem and ca.key that can be read',
-        { cause },
-      )
-    })
-    return { certificate, key }
+    return { ...pair, dn: flags.name, serial }
   }
 }
