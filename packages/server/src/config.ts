@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from '@mdm/core/errors'
+import { openCrlFolder, type CrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import { faultyLine, parseCommentedJson } from './commented-json.ts'
 import { LOG_LEVELS } from './http/log.ts'
 
@@ -29,6 +30,10 @@ export const operations = {
   })
     .refine(({ host, beyondLoopback }) => beyondLoopback || LOOPBACK.test(host), { path: ['host'] })
     .optional(),
+  /** folder of the revocation lists of the user CAs; no certificate is looked up when absent */
+  crls: z.string().min(1).optional(),
+  /** how long a revocation list counts after its end */
+  crlGraceHours: z.number().min(0).max(168).optional(),
   /** how long a stop waits for transfers under way */
   stopSeconds: z.number().min(0).max(3_600).default(30),
 }
@@ -80,4 +85,12 @@ export async function readConfig<Schema extends z.ZodType>(
     throw new MdmError('MDM_CONFIG', `the configuration is wrong at: ${fields}`, { cause: parsed.error })
   }
   return { config: parsed.data, path: (relative) => resolve(dirname(file), relative) }
+}
+
+/** The revocation lists that a configuration names. @param path makes its paths absolute */
+export function openCrls(
+  { crls, crlGraceHours }: { crls?: string | undefined; crlGraceHours?: number | undefined },
+  path: (relative: string) => string,
+): CrlFolder {
+  return openCrlFolder(crls === undefined ? undefined : path(crls), { graceHours: crlGraceHours })
 }

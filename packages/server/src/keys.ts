@@ -6,7 +6,7 @@ import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster
 import { Guid, KeyServerId } from '@mdm/core/names'
 import { openAudit } from './audit/audit.ts'
 import { countRefusals } from './audit/refusals.ts'
-import { KeysConfig, readConfig } from './config.ts'
+import { KeysConfig, openCrls, readConfig } from './config.ts'
 import { createApp, type Refusal } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import type { LocalListener } from './http/local-listener.ts'
@@ -21,13 +21,11 @@ import { serveWithout } from './keyshares/serve-without.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { identifyAnywhere } from './keyshares/standing.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
+import { createRefresh } from './refresh.ts'
 import { readSecretFile } from './secret-file.ts'
 import { openKeysStore } from './store/keys-store.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
-
-/** How long a changed ban list or a newly trusted roster may go unseen. */
-const REFRESH_MS = 1_000
 
 export interface RunningKeyServer extends Running {
   readonly id: KeyServerId
@@ -56,6 +54,7 @@ export async function startKeyServer(
   ]
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
+  const crls = openCrls(config, path)
   const db = await openKeysStore(storeLocation(config.store, path), {
     alone: 2,
     upgraded: (names) => log.warn({ event: 'store-upgraded', counted: names.length }),
@@ -72,10 +71,10 @@ export async function startKeyServer(
     await audit.close()
   }
   try {
-    const core: KeyServer = { id, db, storeKey, rosters, bans, audit, now }
+    const core: KeyServer = { id, db, storeKey, rosters, bans, crls, audit, now }
     const catchUp = createCatchUp(core, { credential: { certificate, key }, log })
     const server = { ...core, catchUp }
-    const refresh = createRefresh(server, log)
+    const refresh = createRefresh({ ...{ bans, rosters, crls, log, now }, also: recordRosters(server) })
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const app = createApp({
       tls: { certificate, key },
@@ -83,7 +82,7 @@ export async function startKeyServer(
       limit: createLimiter(config.limit),
       async identify(chain) {
         await refresh()
-        const caller = identifyAnywhere(rosters.current(), chain, now())
+        const caller = identifyAnywhere(server, chain)
         if (isBannedHere(bans.principals, caller)) throw new MdmError('MDM_BANNED')
         return caller
       },
@@ -93,7 +92,10 @@ export async function startKeyServer(
     const health = keyServerHealth(server, () => app.draining.since !== undefined)
     keyServerRoutes(app, server, health)
     await audit.record({ event: 'server-started', outcome: 'done' })
-    local = await measured.listen(health)
+    local = await measured.listen(async () => {
+      await refresh().catch(() => undefined)
+      return await health()
+    })
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     // Listening first: servers that start together compare their lists with one another.
     await catchUp.start()
@@ -150,29 +152,16 @@ export async function serveWithoutWitness(
   }
 }
 
-/**
- * Looks for a changed ban list and changed rosters, at most once in REFRESH_MS; every request waits for a look under way. What
- * cannot be read is logged, makes /health not ready, and leaves the last good state in force.
- */
-function createRefresh(server: KeyServer, log: Log): () => Promise<void> {
+/** Writes down each roster that came into force, once. */
+function recordRosters({ rosters, audit }: KeyServer): () => Promise<void> {
   const recorded = new Set<string>()
-  let due = 0
-  let look: Promise<void> = Promise.resolve()
-  return () => {
-    if (performance.now() < due) return look
-    due = performance.now() + REFRESH_MS
-    look = (async () => {
-      await Promise.all([server.bans.refresh(), server.rosters.refresh()])
-      if (!server.bans.readable) log.error({ event: 'ban-list-unreadable' })
-      if (!server.rosters.readable) log.error({ event: 'rosters-unreadable' })
-      for (const { digest, body, jws } of server.rosters.current()) {
-        if (recorded.has(digest)) continue
-        const facts = { seq: body.seq, fingerprint: rosterFingerprint(jws) }
-        await server.audit.record({ event: 'roster-in-force', outcome: 'done', site: body.site, facts })
-        recorded.add(digest)
-      }
-    })()
-    return look
+  return async () => {
+    for (const { digest, body, jws } of rosters.current()) {
+      if (recorded.has(digest)) continue
+      const facts = { seq: body.seq, fingerprint: rosterFingerprint(jws) }
+      await audit.record({ event: 'roster-in-force', outcome: 'done', site: body.site, facts })
+      recorded.add(digest)
+    }
   }
 }
 

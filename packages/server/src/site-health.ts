@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises'
+import type { CrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { Audit } from './audit/audit.ts'
 import type { Delivery } from './deliver/delivery.ts'
@@ -22,12 +23,15 @@ export interface SiteHealthOptions {
   readonly audit: Audit
   readonly bans: { readonly readable: boolean }
   readonly rosters: { readonly readable: boolean }
+  readonly crls: Pick<CrlFolder, 'faults' | 'without'>
+  readonly refresh: () => Promise<void>
   readonly keyServers: KeyServers
   readonly roster: () => TrustedRoster
   readonly delivery: Pick<Delivery, 'counts'>
   readonly spoolDir: string
   readonly journal: Journal
   readonly stopping: () => boolean
+  now(): Date
 }
 
 /** Whether a site can serve gets, and by how much. */
@@ -52,6 +56,8 @@ export function createSiteHealth(o: SiteHealthOptions, registry: Registry): Site
     return { answering, store, diskBytes }
   })
   const local = async (): Promise<Health> => {
+    // Also when nobody but the operator asks.
+    await o.refresh()
     const { answering, store, diskBytes } = await look()
     const { spoolUsedBytes, spoolQuotaBytes, spoolIdleBytes } = o.delivery.counts()
     const spoolRoomBytes = spoolIdleBytes + Math.min(spoolQuotaBytes - spoolUsedBytes, diskBytes)
@@ -60,6 +66,8 @@ export function createSiteHealth(o: SiteHealthOptions, registry: Registry): Site
       'audit-unwritable': !o.audit.writable,
       'ban-list-unreadable': !o.bans.readable,
       'rosters-unreadable': !o.rosters.readable,
+      'crls-unreadable': o.crls.faults.length > 0,
+      'crl-stale': o.crls.without(o.roster().userCas, o.now()).length > 0,
       'store-unreachable': !store,
       'spool-full': spoolRoomBytes < LEAST_ROOM * spoolQuotaBytes,
       'key-servers-below-threshold': keyServersMayFail < 0,

@@ -19,7 +19,7 @@ import { noteRefusal } from './catalog/refusals.ts'
 import { rosterRoutes } from './catalog/roster-routes.ts'
 import { catalogRoutes } from './catalog/routes.ts'
 import { openStatements } from './catalog/statements.ts'
-import { readConfig } from './config.ts'
+import { openCrls, readConfig } from './config.ts'
 import { createDelivery } from './deliver/delivery.ts'
 import { deliveryRoutes } from './deliver/routes.ts'
 import type { DicomSource } from './dicom/source.ts'
@@ -32,6 +32,7 @@ import { openBanFile } from './keyshares/ban-file.ts'
 import { isBannedHere } from './keyshares/site-groups.ts'
 import { metadataRoutes } from './metadata/routes.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
+import { createRefresh } from './refresh.ts'
 import { openJournal } from './register/journal.ts'
 import type { Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
@@ -44,9 +45,6 @@ import { fileKeysOf, openKeyServers } from './site-peers.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
 import { openSiteStore } from './store/site-store.ts'
-
-/** How long a changed ban list or a newly accepted roster may go unseen, ms. */
-const REFRESH_MS = 1_000
 
 export interface SiteOptions {
   readonly now?: () => Date
@@ -85,6 +83,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   }
   signerOf(roster(), signingKey)
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
+  const crls = openCrls(config, path)
   const sources = new Map<string, DicomSource>()
   const closing = createClosing()
   for (const { name, url } of config.sources) {
@@ -160,11 +159,11 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       recalling = await isRecalling(db)
       if (recalling) throw new MdmError('MDM_CATCHING_UP')
     }
-    const refresh = createRefresh(() => Promise.all([bans.refresh(), rosters.refresh()]), log)
+    const refresh = createRefresh({ bans, rosters, crls, log, now })
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const admit = async (chain: readonly X509Certificate[]): Promise<Caller> => {
       await refresh()
-      const caller = identify(chain, roster(), now())
+      const caller = identify(chain, roster(), now(), crls)
       if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
         throw new MdmError('MDM_BANNED')
       await requireRecalled()
@@ -181,7 +180,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const stopping = () => app.draining.since !== undefined
     const health = createSiteHealth(
       {
-        ...{ db, audit, bans, rosters, keyServers, roster, delivery, journal, stopping },
+        ...{ db, audit, bans, rosters, crls, refresh, keyServers, roster, delivery, journal, stopping, now },
         spoolDir: path(config.spool.dir),
       },
       measured.registry,
@@ -210,22 +209,6 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   } catch (error) {
     await closing.close()
     throw error
-  }
-}
-
-/** Looks for a changed ban list and changed rosters, at most once in REFRESH_MS; every request waits for a look under way. */
-function createRefresh(look: () => Promise<unknown>, log: Log): () => Promise<void> {
-  let due = 0
-  let looking: Promise<void> = Promise.resolve()
-  return () => {
-    if (performance.now() < due) return looking
-    due = performance.now() + REFRESH_MS
-    // What cannot be read leaves the last good state in force, and /health says so.
-    looking = look().then(
-      () => undefined,
-      () => log.error({ event: 'refresh-failed' }),
-    )
-    return looking
   }
 }
 

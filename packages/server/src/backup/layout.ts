@@ -36,7 +36,7 @@ export function keysLayout(config: KeysConfig, path: Path): ServerLayout {
     config: {
       name: 'keys.json',
       value: {
-        ...{ ...config, ...common(config, 'keys.sqlite') },
+        ...{ ...config, ...common(config, 'keys.sqlite', path) },
         ...{ identity: 'identity.key', storeKey: 'store.key' },
       },
     },
@@ -57,7 +57,7 @@ export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
     config: {
       name: 'site.json',
       value: {
-        ...{ ...config, ...common(config, 'site.sqlite') },
+        ...{ ...config, ...common(config, 'site.sqlite', path) },
         ...{ signingKey: 'signing.key', pseudonymKey: 'pseudonym.key' },
         spool: { ...config.spool, dir: 'spool' },
         sources: config.sources.map((source) => ({ ...source, url: absolute(source.url) })),
@@ -70,11 +70,17 @@ function bans(file: string | undefined, path: Path): NamedFile[] {
   return file === undefined ? [] : [{ name: 'bans.json', path: path(file), secret: false, optional: true }]
 }
 
-function common({ bans, store }: { bans?: string | undefined; store: string }, sqlite: string) {
+function common(
+  { bans, crls, store }: { bans?: string | undefined; crls?: string | undefined; store: string },
+  sqlite: string,
+  path: Path,
+) {
   return {
     tls: { certificate: 'tls.pem', key: 'tls.key' },
     ...{ rosters: 'rosters', audit: 'audit.jsonl' },
     store: isPostgresUrl(store) ? store : sqlite,
     ...(bans === undefined ? {} : { bans: 'bans.json' }),
+    // Not in the backup: a list of then would be past its end.
+    ...(crls === undefined ? {} : { crls: path(crls) }),
   }
 }

@@ -2,7 +2,7 @@
  * A look at something that costs a little, for any number who ask: one at a time, its answer good for `everyMs`. So a crowd, or a
  * stranger who asks again and again, causes no more looks than one.
  *
- * @param look never throws; bounded in time by itself
+ * @param look bounded in time by itself; when it fails, it fails for all who share it
  */
 export function createGlance<T>(everyMs: number, look: () => Promise<T>): () => Promise<T> {
   let due = -Infinity

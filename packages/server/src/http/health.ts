@@ -9,6 +9,8 @@ export type NotReady =
   | 'audit-unwritable'
   | 'ban-list-unreadable'
   | 'rosters-unreadable'
+  | 'crls-unreadable'
+  | 'crl-stale'
   | 'no-roster'
   | 'store-unreachable'
   | 'spool-full'

@@ -1,5 +1,6 @@
 import { createGlance, inTime } from '../http/glance.ts'
 import { healthOf, reasonsOf, type Health } from '../http/health.ts'
+import { userCasOf } from '../store/rosters.ts'
 import { storeAnswers } from '../store/store-answers.ts'
 import { CATCHING_UP } from './catch-up.ts'
 import type { ServingKeyServer } from './key-server.ts'
@@ -17,6 +18,8 @@ export function keyServerHealth(server: ServingKeyServer, stopping: () => boolea
         'audit-unwritable': !server.audit.writable,
         'ban-list-unreadable': !server.bans.readable,
         'rosters-unreadable': !server.rosters.readable,
+        'crls-unreadable': server.crls.faults.length > 0,
+        'crl-stale': server.crls.without(userCasOf(server.rosters), server.now()).length > 0,
         'no-roster': server.rosters.current().length === 0,
         'store-unreachable': !(await storeThere()),
         [CATCHING_UP]: !server.catchUp.isServingAll(),

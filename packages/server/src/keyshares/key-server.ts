@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { CrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import type { KeyServerId } from '@mdm/core/names'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { Rosters } from '../store/rosters.ts'
@@ -16,6 +17,7 @@ export interface KeyServer {
   readonly storeKey: KeyObject
   readonly rosters: Rosters
   readonly bans: BanFile
+  readonly crls: CrlFolder
   readonly audit: Audit
   now(): Date
 }

@@ -26,7 +26,7 @@ export async function standingOf(
   site: string,
 ): Promise<Standing | undefined> {
   const roster = server.rosters.of(site)
-  const caller = roster === undefined ? undefined : identified(chain, roster, server.now())
+  const caller = roster === undefined ? undefined : identified(server, chain, roster)
   if (roster === undefined || caller === undefined) return undefined
   // Another site's roster may know the same certificate as somebody else, so the listener's look at the list is not enough.
   if (isBannedHere(server.bans.principals, caller)) return undefined
@@ -37,20 +37,20 @@ export async function standingOf(
 /**
  * Identifies a caller under any trusted roster, for requests that name no site.
  *
- * @throws MDM_UNAUTHENTICATED when none knows the caller; MDM_CREDENTIAL_EXPIRED when one does, at another time
+ * @throws MDM_UNAUTHENTICATED when none knows the caller; when one does, why it does not let him in: MDM_CREDENTIAL_EXPIRED,
+ *   MDM_REVOKED, MDM_CRL
  */
 export function identifyAnywhere(
-  rosters: readonly TrustedRoster[],
+  { rosters, crls, now }: Pick<KeyServer, 'rosters' | 'crls' | 'now'>,
   chain: readonly X509Certificate[],
-  now: Date,
 ): Caller {
   let refusal = new MdmError('MDM_UNAUTHENTICATED')
-  for (const roster of rosters) {
+  for (const roster of rosters.current()) {
     try {
-      return identify(chain, roster, now)
+      return identify(chain, roster, now(), crls)
     } catch (error) {
       if (!(error instanceof MdmError)) throw error
-      if (error.code === 'MDM_CREDENTIAL_EXPIRED') refusal = error
+      if (error.code !== 'MDM_UNAUTHENTICATED') refusal = error
     }
   }
   throw refusal
@@ -58,15 +58,18 @@ export function identifyAnywhere(
 
 /** The sites whose rosters know a caller. */
 export function sitesOf(server: KeyServer, chain: readonly X509Certificate[]): SiteId[] {
-  const now = server.now()
   return server.rosters
     .current()
-    .flatMap((r) => (identified(chain, r, now) === undefined ? [] : [r.body.site]))
+    .flatMap((r) => (identified(server, chain, r) === undefined ? [] : [r.body.site]))
 }
 
-function identified(chain: readonly X509Certificate[], roster: TrustedRoster, now: Date): Caller | undefined {
+function identified(
+  { crls, now }: KeyServer,
+  chain: readonly X509Certificate[],
+  roster: TrustedRoster,
+): Caller | undefined {
   try {
-    return identify(chain, roster, now)
+    return identify(chain, roster, now(), crls)
   } catch (error) {
     if (error instanceof MdmError) return undefined
     throw error

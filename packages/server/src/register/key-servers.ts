@@ -3,6 +3,7 @@ import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { Guid, Kid, KeyServerId } from '@mdm/core/names'
 import { getHealth } from '@mdm/core/wire/common'
+import type { NotReady } from '../http/health.ts'
 import { CATCHING_UP } from '../keyshares/catch-up.ts'
 import { deleteShares, putShare } from '@mdm/core/wire/key-server'
 
@@ -11,6 +12,9 @@ const HEALTH_TIMEOUT_MS = 3_000
 /** Between two looks at one that is comparing its lists, ms. */
 const CATCHING_UP_MS = 100
 const PUT_TIMEOUT_MS = 15_000
+
+/** What keeps a key server from letting in some users, and not from taking shares. */
+const ONLY_USERS: ReadonlySet<string> = new Set(['crl-stale', 'crls-unreadable'] satisfies NotReady[])
 
 /** One new key as it goes to the key servers; `shares` in their order. */
 export interface NewKey {
@@ -34,8 +38,9 @@ export interface Missing {
 export async function notReady(servers: readonly KeyServerPeer[], signal: AbortSignal): Promise<Missing[]> {
   return await failures(servers, HEALTH_TIMEOUT_MS, signal, async ({ peer }, timely) => {
     for (;;) {
-      const { status, reasons } = await peer.call(getHealth, {}, { signal: timely })
-      if (status === 'ready') return
+      const health = await peer.call(getHealth, {}, { signal: timely })
+      const reasons = health.reasons.filter((reason) => !ONLY_USERS.has(reason))
+      if (health.status === 'ready' || reasons.length === 0) return
       // One that was started a moment ago is ready in a moment.
       if (!reasons.every((reason) => reason === CATCHING_UP)) throw new MdmError('MDM_UNREACHABLE')
       await sleep(CATCHING_UP_MS, undefined, { signal: timely })

@@ -98,6 +98,11 @@ export async function openRosters(dir: string): Promise<Rosters> {
   }
 }
 
+/** The CAs of users of every site that is trusted here. */
+export function userCasOf(rosters: Pick<Rosters, 'current'>): TrustedRoster['userCas'] {
+  return rosters.current().flatMap(({ userCas }) => userCas)
+}
+
 /** An older roster in the folder of a server that runs is a roll-back: the keys it names again were taken away for a reason. */
 function requireGoesOn(held: readonly TrustedRoster[], found: readonly TrustedRoster[] = []): void {
   const last = held.at(-1)!
