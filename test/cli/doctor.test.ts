@@ -1,15 +1,19 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Finding } from '@mdm/core/findings'
 import type { Probe } from '@mdm/core/grid/probe'
 import { createCa, issueCertificate } from '@mdm/core/identity/ca'
+import { readCertificate } from '@mdm/core/identity/certificate'
+import { nextCrl } from '@mdm/core/identity/crl/write-crl'
 import { openRoster, signRoster } from '@mdm/core/identity/roster'
 import t, { type Test } from 'tap'
 import { checkClock } from '@mdm/core/grid/clock'
 import { diagnose } from '../../packages/cli/src/doctor/diagnose.ts'
+import { readConfig } from '../../packages/server/src/config.ts'
 import { provisionGrid } from '../../packages/server/src/provision/grid.ts'
+import { SiteConfig } from '../../packages/server/src/site-config.ts'
 import { certificate, CLIENT_AUTH, ed25519, name } from '../core/identity/certificates.ts'
 import { runMdm } from '../fixtures/grid.ts'
 import { startSiteGrid, type SiteGrid } from '../server/site-grid.ts'
@@ -199,6 +203,42 @@ t.test('each planted fault is named, with the command that mends it', async (t) 
     const nothing = await faults(t, join(t.testdirName, 'nowhere.json'))
     t.match(nothing.get('configuration'), { level: 'fault', next })
   })
+
+  await t.test(
+    'a revocation list of the site that has ended, and a certificate that was revoked',
+    async (t) => {
+      const { config, dir } = await copyOf(t, grid)
+      const { config: siteFile, dir: siteDir } = grid.provisioned.site
+      const before = await readFile(siteFile)
+      const { config: fields } = await readConfig(siteFile, SiteConfig)
+      await writeFile(siteFile, JSON.stringify({ ...fields, crls: 'crls' }))
+      await mkdir(join(siteDir, 'crls'))
+      const restart = async (days: number, revoke: string[] = []) => {
+        const now = new Date(Date.now() - 2 * DAY_MS)
+        const { pem } = nextCrl({ ca, last: undefined, revoke, days, now })
+        await writeFile(join(siteDir, 'crls', 'ca.crl'), pem)
+        await grid.stopSite()
+        await grid.startSite()
+      }
+      await restart(1)
+      t.match((await faults(t, config)).get('site'), {
+        level: 'fault',
+        message: /no current revocation list/,
+        next: /^mdm-server check site --config site.json, on its machine/,
+      })
+      const { serial } = readCertificate(new X509Certificate(await readFile(join(dir, 'scientist.pem'))).raw)
+      await restart(9, [serial])
+      t.match((await faults(t, config)).get('site'), {
+        level: 'fault',
+        message: /was revoked/,
+        next: /^mdm whoami; .*mdm config set --cert/,
+      })
+      await grid.stopSite()
+      await writeFile(siteFile, before)
+      await grid.startSite()
+      t.equal((await faults(t, config)).get('site'), undefined)
+    },
+  )
 
   await t.test('a folder that cannot be written, and a lock that a killed get left', async (t) => {
     const { config, dir } = await copyOf(t, grid)

@@ -14,8 +14,11 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import type { Finding } from '@mdm/core/findings'
+import { openCrlFolder } from '@mdm/core/identity/crl/crl-folder'
+import { nextCrl } from '@mdm/core/identity/crl/write-crl'
 import { parseDn } from '@mdm/core/identity/dn'
 import { openRoster } from '@mdm/core/identity/roster'
+import { checkCrls } from '../../../packages/server/src/check/crls.ts'
 import { guarded } from '../../../packages/server/src/check/guarded.ts'
 import { checkKeys } from '../../../packages/server/src/check/keys.ts'
 import { checkRosterContent } from '../../../packages/server/src/check/roster-content.ts'
@@ -257,6 +260,58 @@ t.test(
         next: /"CN=lab ca, O=example hospital".*mdm-server roster --config/,
       },
     ])
+  },
+)
+
+t.test(
+  'a revocation list that has ended, ends soon, is missing, damaged or not by the CA is named, with what makes a new one',
+  async (t) => {
+    const folder = join(t.testdir(), 'crls')
+    const ca = { certificate: readFileSync(made.ca, 'utf8'), key: made.caKey }
+    const list = (o: { days: number; ago?: number; by?: typeof ca }) => {
+      const now = new Date(Date.now() - (o.ago ?? 0) * 86_400_000)
+      return nextCrl({ ca: o.by ?? ca, last: undefined, revoke: ['41'], days: o.days, now }).pem
+    }
+    const found = async (files: Record<string, string>, fields: object = {}) => {
+      rmSync(folder, { recursive: true, force: true })
+      mkdirSync(folder)
+      for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text)
+      return (await withFields({ crls: folder, ...fields })).filter(({ name }) => name === 'crl')
+    }
+    const subject = 'CN=lab ca, O=example hospital'
+    const next = new RegExp(`put a new list of "${subject}" into ${folder}: mdm ca crl --ca DIR`)
+    const fault = { level: 'fault', subject, next }
+    t.match(await found({ 'a.crl': list({ days: 30 }) }), [
+      { level: 'ok', subject, message: /with 1 revoked/ },
+    ])
+    t.match(await found({ 'a.crl': list({ days: 5, ago: 6 }) }), [{ ...fault, message: /ended at 20/ }])
+    t.match(await found({ 'a.crl': list({ days: 5, ago: 6 }) }, { crlGraceHours: 48 }), [
+      { level: 'warn', subject, message: /crlGraceHours/, next },
+    ])
+    t.match(await found({ 'a.crl': list({ days: 30, ago: 28 }) }), [
+      { level: 'warn', subject, message: /ends in 4[78] hours/, next },
+    ])
+    t.match(await found({ 'a.crl': list({ days: 2 }) }), [{ level: 'ok' }], 'one that is made often')
+    t.match(await found({}), [{ ...fault, message: /no list of this CA/ }])
+    const file = { level: 'fault', subject: join(folder, 'a.crl'), next: new RegExp(`rm ${folder}/a.crl`) }
+    t.match(await found({ 'a.crl': 'words' }), [{ ...file, message: /holds no/ }, fault])
+    const stranger = await makePeople(t.testdirName, 'Lab CA')
+    const wrong = list({ days: 30, by: stranger.pair })
+    t.match(await found({ 'a.crl': wrong }), [{ ...file, message: /not signed by its CA/ }, fault])
+    const other = list({ days: 30, by: (await makePeople(t.testdirName, 'Other CA')).pair })
+    t.match(await found({ 'a.crl': list({ days: 30 }), 'b.crl': other }), [
+      { level: 'warn', subject: join(folder, 'b.crl'), message: /no roster names/, next: /--ca CA.pem/ },
+      { level: 'ok' },
+    ])
+    rmSync(folder, { recursive: true })
+    t.match(
+      (await withFields({ crls: folder })).filter(({ name }) => name === 'crl'),
+      [{ level: 'fault', subject: folder, next: new RegExp(`^mkdir -p ${folder}`) }, fault],
+    )
+    t.match(
+      await checkCrls({ folder: undefined, crls: openCrlFolder(undefined), cas: [], now: new Date() }),
+      [{ level: 'ok', message: /no folder is configured/ }],
+    )
   },
 )
 

@@ -27,6 +27,8 @@ export interface Installation {
   /** PEM files */
   readonly ca: string
   readonly administrator: string
+  /** PEM of the private key of the CA */
+  readonly caKey: string
   readonly running: { site: Serving | undefined; keys: (Serving | undefined)[] }
   startSite(): Promise<void>
   stopSite(): Promise<void>
@@ -50,7 +52,7 @@ export async function makeInstallation(t: Test): Promise<Installation> {
       }),
     ),
   )
-  const { ca, user } = await makePeople(dir, 'Lab CA')
+  const { ca, user, pair } = await makePeople(dir, 'Lab CA')
   const site = await initSite(join(dir, 'site'), {
     ...{ site: 'example', host: HOST, port: ports[0]!, source, threshold: 3, nameSpaces: [] },
     ...{ keyServers: keyServers.map(({ serverFile }) => serverFile), cas: [ca], administrators: [user] },
@@ -59,6 +61,7 @@ export async function makeInstallation(t: Test): Promise<Installation> {
   const running: Installation['running'] = { site: undefined, keys: [] }
   const made: Installation = {
     ...{ dir, source, site, keyServers, ca, administrator: user, running },
+    caKey: pair.key,
     async startSite() {
       running.site ??= await startSite(site.config, { log })
     },

@@ -1,5 +1,5 @@
 import { keyServerPeers, sitePeer } from '@mdm/core/access/session'
-import { ERRORS } from '@mdm/core/errors'
+import type { MdmError } from '@mdm/core/errors'
 import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
 import { probe, type Probe } from '@mdm/core/grid/probe'
 import type { Credential } from '@mdm/core/identity/credential'
@@ -40,17 +40,12 @@ function checkSite(found: Probe): Finding {
     const next = `curl --insecure ${shellWord(url)}/health shows whether the network lets you through; else tell the site`
     return fault('site', url, 'it does not answer', next)
   }
+  const check = 'mdm-server check site --config site.json, on its machine: tell its administrator'
   if (refusal !== undefined)
-    return fault(
-      'site',
-      url,
-      `it does not accept you: ${refusal.message}`,
-      `mdm whoami; ${ERRORS[refusal.code].next}`,
-    )
+    return fault('site', url, `it does not accept you: ${refusal.message}`, whoseFault(refusal, check))
   if (health?.status !== 'ready') {
     const why = health?.reasons.join(', ') ?? 'no word of its health'
-    const next = 'mdm-server check site --config site.json, on its machine: tell its administrator'
-    return fault('site', url, `it is not ready: ${why}`, next)
+    return fault('site', url, `it is not ready: ${why}`, check)
   }
   return good('site', url, 'answers, holds the key of the roster, and is ready')
 }
@@ -68,10 +63,8 @@ function checkKeyServer(found: Probe): Finding {
       'systemctl restart mdm-keys, on its machine: tell its operator',
     )
   const check = 'mdm-server check keys --config keys.json, on its machine: tell its operator'
-  if (refusal !== undefined) {
-    const next = refusal.exitCode === 4 || refusal.exitCode === 12 ? `mdm whoami; ${refusal.next}` : check
-    return warn('key-server', url, `it does not accept you: ${refusal.message}`, next)
-  }
+  if (refusal !== undefined)
+    return warn('key-server', url, `it does not accept you: ${refusal.message}`, whoseFault(refusal, check))
   if (health?.status !== 'ready')
     return warn(
       'key-server',
@@ -80,6 +73,11 @@ function checkKeyServer(found: Probe): Finding {
       check,
     )
   return good('key-server', url, 'answers, holds the key of the roster, and is ready')
+}
+
+/** What is wrong with a certificate is its owner's to mend, anything else is for who runs the server. @param check mends that */
+function whoseFault({ exitCode, next }: MdmError, check: string): string {
+  return exitCode === 4 || exitCode === 12 ? `mdm whoami; ${next}` : check
 }
 
 function checkQuorum(probes: readonly Probe[], m: number): Finding {

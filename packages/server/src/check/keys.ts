@@ -7,7 +7,7 @@ import { Peer } from '@mdm/core/grid/http'
 import { probe } from '@mdm/core/grid/probe'
 import type { Credential } from '@mdm/core/identity/credential'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import { KeysConfig, readConfig } from '../config.ts'
+import { KeysConfig, openCrls, readConfig } from '../config.ts'
 import { readSecretFile } from '../secret-file.ts'
 import { KEYS_MIGRATIONS } from '../store/keys-schema.ts'
 import { storeLocation } from '../store/open-store.ts'
@@ -15,6 +15,7 @@ import { isPostgresUrl } from '../store/postgres.ts'
 import { checkAudit } from './audit-log.ts'
 import { checkBans } from './bans.ts'
 import { checkClock } from '@mdm/core/grid/clock'
+import { checkCrls } from './crls.ts'
 import { checkEncryptedVolume } from './encrypted-volume.ts'
 import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
 import { guarded } from './guarded.ts'
@@ -72,6 +73,12 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
         )
       : good('identity', path(config.identity), `this is key server ${id}`),
     ...rosterFaults,
+    ...(await guarded('crl', () =>
+      checkCrls({
+        folder: config.crls === undefined ? undefined : path(config.crls),
+        ...{ crls: openCrls(config, path), cas: current.flatMap(({ userCas }) => userCas), now: now() },
+      }),
+    )),
     ...current.map((roster) => checkPlace(roster, { id, credential, trust })),
     ...(credential === undefined
       ? []

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
+import type { Revocations } from '@mdm/core/identity/crl/revocations'
 import { displayDn, isBelow } from '@mdm/core/identity/dn'
 import { identify } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
@@ -34,10 +35,10 @@ export function checkRosterContent(roster: TrustedRoster, o: { config: string; n
 export async function checkUser(
   roster: TrustedRoster,
   file: string,
-  o: { config: string; now: Date },
+  o: { config: string; now: Date; crls?: Revocations },
 ): Promise<Finding> {
   try {
-    const { dn } = identify([new X509Certificate(await readFile(file))], roster, o.now)
+    const { dn } = identify([new X509Certificate(await readFile(file))], roster, o.now, o.crls)
     return good('user', file, `let in as ${displayDn(dn)}`)
   } catch (error) {
     const known = roster.userCas.map(({ identity }) => `"${displayDn(identity.dn)}"`).join(' or ')

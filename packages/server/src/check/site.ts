@@ -4,7 +4,7 @@ import { spkiDigest } from '@mdm/core/crypto/spki'
 import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import type { Credential } from '@mdm/core/identity/credential'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import { readConfig } from '../config.ts'
+import { openCrls, readConfig } from '../config.ts'
 import { readSecretFile } from '../secret-file.ts'
 import { SiteConfig } from '../site-config.ts'
 import { isPostgresUrl } from '../store/postgres.ts'
@@ -13,6 +13,7 @@ import { SITE_MIGRATIONS } from '../store/site-migrations.ts'
 import { checkAudit } from './audit-log.ts'
 import { checkBans } from './bans.ts'
 import { checkClock } from '@mdm/core/grid/clock'
+import { checkCrls } from './crls.ts'
 import { checkEncryptedVolume } from './encrypted-volume.ts'
 import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
 import { guarded } from './guarded.ts'
@@ -52,7 +53,8 @@ export async function checkSite(
   const now = o.now ?? (() => new Date())
   const start = `systemctl restart mdm-site, or mdm-server site --config ${shellWord(file)}`
   const restore = restoreCommand('site')
-  const known = { config: file, now: now() }
+  const crls = openCrls(config, path)
+  const known = { config: file, now: now(), crls }
   const folder = dirname(path('.x'))
   const store = storeLocation(config.store, path)
   const rosterDir = path(config.rosters)
@@ -85,6 +87,14 @@ export async function checkSite(
     await checkBans(bans),
     ...rosterFaults,
     ...(rosters === undefined || roster !== undefined ? [] : [noRoster(config.site, rosterDir)]),
+    ...(roster === undefined
+      ? []
+      : await guarded('crl', () =>
+          checkCrls({
+            folder: config.crls === undefined ? undefined : path(config.crls),
+            ...{ crls, cas: roster.userCas, now: now() },
+          }),
+        )),
     ...(roster === undefined
       ? []
       : await guarded('roster', async () => [
