@@ -98,6 +98,8 @@ export async function tcpServer(t: Test, serve: (socket: Socket) => unknown): Pr
     sockets.add(socket)
     socket.on('error', () => {})
     serve(socket)
+    // one that is not read never hears that the other side went
+    socket.resume()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(async () => {

@@ -83,6 +83,7 @@ export function openAssociation(
         .catch(() => {})
       transport.fail(dimseError('closed', 'the association was released'))
       await transport.closed
+      isBusy = false
     },
     abort,
   }

@@ -117,6 +117,7 @@ export class IncomingDataSet implements AsyncIterable<Buffer> {
   #isLast = false
   #ended = false
   #turn: Promise<unknown> = Promise.resolve()
+  #fault: { error: unknown } | undefined
 
   constructor(layer: UpperLayer, contextId: number) {
     this.#layer = layer
@@ -145,8 +146,12 @@ export class IncomingDataSet implements AsyncIterable<Buffer> {
 
   /** In turn: a reader that was left waiting and the drain after it must not read at once. */
   #next(): Promise<Buffer | undefined> {
-    const next = this.#turn.then(() => this.#read())
-    this.#turn = next.catch(() => {})
+    const next = this.#turn.then(() => {
+      // after a fault the place in the stream is lost; whoever reads on must not get something else
+      if (this.#fault !== undefined) throw this.#fault.error
+      return this.#read()
+    })
+    this.#turn = next.catch((error: unknown) => (this.#fault = { error }))
     return next
   }
 

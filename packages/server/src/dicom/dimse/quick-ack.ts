@@ -16,16 +16,16 @@ let setSocketOption: Promise<SetSocketOption | undefined> | undefined
  * ACK that our kernel holds back. Node has no call for it and koffi is optional, so what is missing only costs time.
  *
  * @param socket the TCP socket itself, also below TLS
- * @returns undefined where koffi, the system or the file descriptor is missing
+ * @returns a call for after each read, true when the option was set; undefined where koffi or the system lacks it
  */
-export async function quickAcknowledge(socket: Socket): Promise<(() => void) | undefined> {
+export async function quickAcknowledge(socket: Socket): Promise<(() => boolean) | undefined> {
   setSocketOption ??= loadSetSocketOption()
   const set = await setSocketOption
   if (set === undefined) return undefined
   const on = Int32Array.of(1)
-  const acknowledge = (): void => {
+  const acknowledge = (): boolean => {
     const fd = descriptorOf(socket)
-    if (fd !== undefined) set(fd, TCP, QUICKACK, on, on.byteLength)
+    return fd !== undefined && set(fd, TCP, QUICKACK, on, on.byteLength) === 0
   }
   acknowledge()
   return acknowledge
