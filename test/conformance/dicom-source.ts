@@ -1,14 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import { writeSeries, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
-import { readFileMeta } from '@mdm/server/dicom/part10/index'
-import type { DicomSource, RetrievedInstance, SeriesFilter } from '@mdm/server/dicom/source'
+import { readBareHeader, readFileMeta } from '@mdm/server/dicom/part10/index'
+import type { DicomSource, RetrievedInstance, SeriesFilter, StoredObject } from '@mdm/server/dicom/source'
 import t, { type Test } from 'tap'
+import {
+  AWKWARD,
+  SEQUENCES,
+  writeAwkwardSeries,
+  type Awkwardness,
+  type AwkwardSeries,
+} from './awkward-series.ts'
+import { encodeDataSet, valuesOf } from './raw-object.ts'
+
+/** What a server is known not to do; whatever is not said here is expected of it. */
+export interface Capabilities {
+  /** `values` of a server that writes data sets anew: each value is the same, but not the lengths around it, nor perhaps the transfer syntax */
+  keeps?: 'bytes' | 'values'
+  /** series that the server does not take */
+  without?: readonly Awkwardness[]
+}
 
 /** Serves a folder of DICOM files by a source of the kind under test. */
 export type Serve = (t: Test, folder: string) => Promise<DicomSource>
 
 /** What every DicomSource keeps to; a new kind adds one line that calls this. */
-export function dicomSourceContract(kind: string, serve: Serve): void {
+export function dicomSourceContract(
+  kind: string,
+  serve: Serve,
+  { keeps = 'bytes', without = [] }: Capabilities = {},
+): void {
   const start = async (t: Test): Promise<{ source: DicomSource; ct: WrittenSeries; mr: WrittenSeries }> => {
     const folder = t.testdir()
     const grid = { columns: 5, rows: 3, slices: 7, spacing: [1, 1, 2] as [number, number, number] }
@@ -48,19 +68,51 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     t.equal(found.get(ct.sops[4]!)!.pixels.readUInt16LE(2 * 7), 412)
   })
 
-  t.test(`${kind}: gives every object byte for byte`, async (t) => {
+  t.test(`${kind}: gives every object as it is stored`, async (t) => {
     const { source, ct } = await start(t)
-    const found = new Map<string, Buffer>()
-    for await (const object of source.objects(ct)) {
-      const chunks: Buffer[] = []
-      for await (const chunk of object.dataSet) chunks.push(Buffer.from(chunk))
-      found.set(object.sop, Buffer.concat(chunks))
-    }
+    const found = await contents(source.objects(ct))
     t.equal(found.size, 7)
     for (const [k, file] of ct.files.entries()) {
       const bytes = await readFile(file)
-      t.ok(found.get(ct.sops[k]!)?.equals(bytes.subarray(readFileMeta(bytes)!.end)), `object ${k}`)
+      const { bytes: got, transferSyntax } = found.get(ct.sops[k]!)!
+      if (keeps === 'bytes') t.ok(got.equals(bytes.subarray(readFileMeta(bytes)!.end)), `object ${k}`)
+      else
+        t.match(readBareHeader(got, transferSyntax, got.length), { sop: ct.sops[k], rows: 3 }, `object ${k}`)
     }
+  })
+
+  t.test(`${kind}: gives every element, private ones too, in every transfer syntax`, async (t) => {
+    const folder = t.testdir()
+    const taken = AWKWARD.filter((awkward) => !without.includes(awkward))
+    const written = new Map<Awkwardness, AwkwardSeries>()
+    for (const awkward of taken)
+      written.set(awkward, await writeAwkwardSeries(`${folder}/${taken.indexOf(awkward)}`, awkward))
+    const source = await serve(t, folder)
+    t.equal((await source.series()).length, taken.length)
+    for (const [awkward, series] of written)
+      await t.test(awkward, async (t) => {
+        const headers = await gather(source.headers(series))
+        t.same(headers.map(({ sop }) => sop).sort(), series.objects.map(({ sop }) => sop).sort())
+        for (const header of headers)
+          t.match(header, {
+            rows: 3,
+            columns: 5,
+            highBit: 11,
+            text: { PatientName: 'Wang^XiaoDong=王^小东=' },
+          })
+        const found = await contents(source.objects(series))
+        t.equal(found.size, series.objects.length)
+        for (const { sop, elements, dataSet } of series.objects) {
+          const { bytes, transferSyntax } = found.get(sop)!
+          if (keeps === 'bytes') {
+            t.equal(transferSyntax, series.transferSyntax)
+            t.ok(bytes.equals(dataSet), 'every byte')
+            continue
+          }
+          const values = (stored: Buffer) => valuesOf(stored, transferSyntax, SEQUENCES)
+          t.same(values(bytes), values(encodeDataSet(elements, transferSyntax)), 'every value')
+        }
+      })
   })
 
   t.test(`${kind}: gives the objects asked for, and counts them all`, async (t) => {
@@ -74,6 +126,31 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     t.same(sops.sort(), [ct.sops[2]!, ct.sops[5]!].sort())
     t.equal(await source.count(ct), 7)
     t.equal(await source.count({ study: ct.study, series: '1.2.3.4' }), 0)
+    t.equal(await source.count({ study: '1.2.3', series: ct.series }), 0, 'a series of another study')
+  })
+
+  t.test(`${kind}: an object that is not read does not disturb the next`, async (t) => {
+    const { source, ct } = await start(t)
+    let count = 0
+    for await (const object of source.objects(ct)) {
+      if (count++ % 2 === 0) continue
+      const chunks: Buffer[] = []
+      for await (const chunk of object.dataSet) chunks.push(Buffer.from(chunk))
+      const bytes = Buffer.concat(chunks)
+      t.match(readBareHeader(bytes, object.transferSyntax, bytes.length), { sop: object.sop, rows: 3 })
+    }
+    t.equal(count, 7)
+  })
+
+  t.test(`${kind}: two readers do not disturb one another`, async (t) => {
+    const { source, ct, mr } = await start(t)
+    const [first, second, third] = await Promise.all([
+      gather(source.retrieve(ct, ct.sops)),
+      gather(source.retrieve(mr, mr.sops)),
+      gather(source.headers(ct)),
+    ])
+    t.same([first.length, second.length, third.length], [7, 2, 7])
+    t.ok(first.every(({ header }) => header.series === ct.series))
   })
 
   t.test(`${kind}: a filter narrows the series`, async (t) => {
@@ -85,6 +162,10 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     t.same(await named({ modality: 'US' }), [])
     t.same(await named({ studyDate: { from: '29990101' } }), [])
     t.equal((await named({ studyDate: { from: '19000101', to: '29990101' } })).length, 2)
+    t.equal((await named({ studyDate: { from: '20200102', to: '20200102' } })).length, 2, 'both ends count')
+    t.equal((await named({ patientId: 'MDM-PHANTOM' })).length, 2)
+    t.same(await named({ patientId: 'MDM-PHANTO' }), [])
+    t.same(await named({ study: '1.2.3', series: ct.series }), [])
   })
 
   t.test(`${kind}: a probe finds it in order`, async (t) => {
@@ -109,6 +190,7 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     await t.rejects(source.retrieve(unknown, ct.sops)[Symbol.asyncIterator]().next(), {
       code: 'MDM_NOT_FOUND',
     })
+    await t.rejects(source.objects(unknown)[Symbol.asyncIterator]().next(), { code: 'MDM_NOT_FOUND' })
   })
 
   t.test(`${kind}: aborting stops a retrieve`, async (t) => {
@@ -118,6 +200,12 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     t.notOk((await instances.next()).done)
     abort.abort()
     await t.rejects(instances.next(), { name: 'AbortError' })
+    const { signal } = abort
+    await t.rejects(source.series({ signal }), { name: 'AbortError' })
+    await t.rejects(source.count(ct, signal), { name: 'AbortError' })
+    await t.rejects(gather(source.headers(ct, signal)), { name: 'AbortError' })
+    await t.rejects(gather(source.objects(ct, { signal })), { name: 'AbortError' })
+    t.equal((await gather(source.retrieve(ct, ct.sops))).length, 7, 'and the next one works')
   })
 
   t.test(`${kind}: a reader may leave in the middle, and another begin`, async (t) => {
@@ -127,4 +215,22 @@ export function dicomSourceContract(kind: string, serve: Serve): void {
     for await (const _ of source.retrieve(ct, ct.sops)) count++
     t.equal(count, 7)
   })
+}
+
+async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const gathered: T[] = []
+  for await (const item of items) gathered.push(item)
+  return gathered
+}
+
+/** Objects with all of their bytes, by SOPInstanceUID. */
+async function contents(
+  objects: AsyncIterable<StoredObject>,
+): Promise<Map<string, { bytes: Buffer; transferSyntax: string }>> {
+  const found = new Map<string, { bytes: Buffer; transferSyntax: string }>()
+  for await (const { sop, transferSyntax, dataSet } of objects) {
+    const chunks = (await gather(dataSet)).map((chunk) => Buffer.from(chunk))
+    found.set(sop, { bytes: Buffer.concat(chunks), transferSyntax })
+  }
+  return found
 }

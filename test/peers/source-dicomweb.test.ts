@@ -3,7 +3,7 @@ import { dicomwebSource } from '@mdm/server/dicom/sources/dicomweb'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { dicomSourceContract } from '../conformance/dicom-source.ts'
+import { dicomSourceContract, type Serve } from '../conformance/dicom-source.ts'
 import { startOrthanc } from '../fixtures/peers/orthanc.ts'
 
 const orthanc = await startOrthanc(t)
@@ -15,7 +15,7 @@ const OPTIONS = {
 
 if (orthanc === undefined) t.pass('Orthanc is not installed here')
 else {
-  dicomSourceContract('Orthanc over DICOMweb', async (t, folder) => {
+  const serve: Serve = async (t, folder) => {
     await orthanc.empty()
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.dcm'),
@@ -24,5 +24,7 @@ else {
     const source = dicomwebSource('pacs', `dicomweb+${orthanc.dicomweb}`, OPTIONS)
     t.teardown(() => source.close())
     return source
-  })
+  }
+  // Orthanc 1.10 reads a sequence of unknown VR and undefined length with 1.8 GB of memory, a second for each object.
+  dicomSourceContract('Orthanc over DICOMweb', serve, { without: ['unknown VR'] })
 }
