@@ -70,13 +70,22 @@ t.test('counters, unknown elements and a command in any order are read', async (
   t.same(decodeCommandSet(Buffer.concat([comment, encoded])), response)
 })
 
+t.test('a list of failed objects behind the command, as Orthanc sends it, is passed over', async (t) => {
+  const response = { commandField: COMMAND.getRsp, respondedTo: 1, hasDataSet: false, status: 0xc000 }
+  const list = bytes(`
+    0800 0000 04000000 0e000000                          # group length of group 0008
+    0800 5800 06000000 ${ascii('1.2.34')}                # failed SOP instances
+  `)
+  t.same(decodeCommandSet(Buffer.concat([encodeCommandSet(response), list])), response)
+})
+
 t.test('what is no command set is refused', async (t) => {
   for (const [what, text] of Object.entries({
     nothing: '',
     'half an element': '0000 0001 0200',
     'an element longer than what is there': '0000 0001 04000000 3000',
     'an element of 4 GiB': '0000 0001 ffffffff 3000',
-    'an element of another group': '0800 0500 02000000 2020',
+    'an element of another group that is cut': '0800 0500 04000000 2020',
     'a number of 4 bytes': '0000 0001 04000000 30000000 0000 0008 02000000 0101',
     'a UID of 66 characters': `0000 0200 42000000 ${ascii('1'.repeat(66))}`,
     'no command field': '0000 0008 02000000 0101',

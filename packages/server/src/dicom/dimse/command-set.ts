@@ -87,14 +87,16 @@ export function decodeCommandSet(bytes: Buffer): CommandSet {
   for (let at = 0; at < bytes.length;) {
     if (at + 8 > bytes.length) throw dimseError('protocol', 'a command element is cut short')
     const end = at + 8 + bytes.readUInt32LE(at + 4)
-    if (bytes.readUInt16LE(at) !== 0 || end > bytes.length)
-      throw dimseError('protocol', 'a command set is malformed')
+    if (end > bytes.length) throw dimseError('protocol', 'a command element is cut short')
+    const isCommand = bytes.readUInt16LE(at) === 0
     const number = bytes.readUInt16LE(at + 2)
     const value = bytes.subarray(at + 8, end)
+    at = end
+    // Orthanc puts the list of failed objects, which is group 0008, behind its command
+    if (!isCommand) continue
     if (number === DATA_SET_TYPE) dataSetType = readUnsigned(value)
     const known = BY_ELEMENT.get(number)
     if (known !== undefined) command[known.field] = known.vr === 'US' ? readUnsigned(value) : readText(value)
-    at = end
   }
   if (command.commandField === undefined || dataSetType === undefined)
     throw dimseError('protocol', 'a command set does not say what it is')
