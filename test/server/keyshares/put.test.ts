@@ -74,6 +74,21 @@ t.test('the same share again changes nothing and is written down once', async (t
   )
 })
 
+t.test('what is stored again after it was deleted is written down again', async (t) => {
+  const volume = await makeVolume(grid)
+  for (let i = 0; i < 2; i++) {
+    await put(service, volume)
+    t.same(await service.call(deleteShares, { params: volume }), { deleted: 1 })
+  }
+  await put(service, volume)
+  const events = auditOf(grid).filter((line) => line.guid === volume.guid)
+  const [stored, deleted] = ['share-stored', 'shares-deleted']
+  t.strictSame(
+    events.map(({ event }) => event),
+    [stored, deleted, stored, deleted, stored],
+  )
+})
+
 t.test('only the service of the site stores a share', async (t) => {
   const volume = await makeVolume(grid)
   for (const peer of [physician, peerOf(t, grid, grid.users.admin!), otherService]) {

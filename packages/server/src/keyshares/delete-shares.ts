@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { isAdministrator } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
@@ -7,7 +6,7 @@ import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { chainState } from './chain-store.ts'
 import { auditCaller, type ServingKeyServer } from './key-server.ts'
-import { ownerOf, removeShares, sharesOf } from './share-store.ts'
+import { deletionsOf, ownerOf, removeShares, sharesOf } from './share-store.ts'
 import { sitesOf, standingOf } from './standing.ts'
 
 /**
@@ -32,7 +31,6 @@ export async function deleteShares(
   const service = caller.kind === 'service' && caller.site === site
   const key = await chainState(server.db, { site, scope: guid, object: 'key' })
   if (!service && !isAdministrator(key, caller, roster)) return nothingOf(caller.kind)
-  const eventId = `shares-deleted:${randomUUID()}`
   const deleted = await inTransaction(server.db, async (trx) => {
     const stored = await sharesOf(trx, guid, kid)
     if (stored.length === 0) return 0
@@ -42,6 +40,8 @@ export async function deleteShares(
         'a reader has used this key: only an administrator of it may delete it',
       )
     }
+    // The same again after a crash that lost the transaction and not the record.
+    const eventId = `shares-deleted:${guid}:${kid}:${await deletionsOf(trx, guid)}`
     await removeShares(trx, guid, kid)
     await server.audit.record({
       eventId,

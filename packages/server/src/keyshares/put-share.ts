@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { emptyChain, verifyChain, type Chain } from '@mdm/core/acl/statement'
 import { jwsDigest, peekJws } from '@mdm/core/crypto/jws'
@@ -10,7 +9,15 @@ import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { digestAt, extendChain, type ChainName } from './chain-store.ts'
 import { auditCaller, type ServingKeyServer } from './key-server.ts'
-import { claimGuid, insertShare, ownerOf, revealShare, sharesOf, type Db } from './share-store.ts'
+import {
+  claimGuid,
+  deletionsOf,
+  insertShare,
+  ownerOf,
+  revealShare,
+  sharesOf,
+  type Db,
+} from './share-store.ts'
 import { standingOf } from './standing.ts'
 
 type PutContext = RequestContext<
@@ -43,11 +50,11 @@ export async function putShare(server: ServingKeyServer, c: PutContext): Promise
   const share = checkShare(manifest, server.id, Buffer.from(c.body.share, 'base64'))
   const name: ChainName = { site, scope: guid, object: 'key' }
   const founded = await verifyChain([c.body.founding], { roster, ...name })
-  const eventId = `share-stored:${randomUUID()}`
   await inTransaction(server.db, async (trx) => {
     await requireFounding(trx, name, founded)
     if (await isStored(server, trx, manifest, c.body.manifest, share)) return
     const { version } = manifest
+    const digest = jwsDigest(c.body.manifest)
     await insertShare(trx, server.storeKey, {
       guid,
       kid,
@@ -60,7 +67,8 @@ export async function putShare(server: ServingKeyServer, c: PutContext): Promise
     })
     // Inside the transaction: without its record the share is not stored.
     await server.audit.record({
-      eventId,
+      // The same again after a crash that lost the transaction and not the record.
+      eventId: `share-stored:${digest}:${await deletionsOf(trx, guid)}`,
       event: 'share-stored',
       outcome: 'done',
       caller: auditCaller(caller),
@@ -69,7 +77,7 @@ export async function putShare(server: ServingKeyServer, c: PutContext): Promise
       version,
       kid,
       requestId: c.requestId,
-      facts: { epoch, manifest: jwsDigest(c.body.manifest) },
+      facts: { epoch, manifest: digest },
     })
   })
   share.fill(0)

@@ -58,6 +58,12 @@ export async function markReleased(db: Db, shares: readonly StoredShare[], now: 
     .execute()
 }
 
+/** How often shares of a volume were deleted here. */
+export async function deletionsOf(db: Db, guid: string): Promise<number> {
+  const query = db.selectFrom('guid_owner').select('deletions').where('guid', '=', guid)
+  return (await query.executeTakeFirst())?.deletions ?? 0
+}
+
 /** @returns how many shares went */
 export async function removeShares(db: Db, guid: string, kid: string): Promise<number> {
   const { numDeletedRows } = await db
@@ -65,6 +71,11 @@ export async function removeShares(db: Db, guid: string, kid: string): Promise<n
     .where('guid', '=', guid)
     .where('kid', '=', kid)
     .executeTakeFirst()
+  await db
+    .updateTable('guid_owner')
+    .set((row) => ({ deletions: row('deletions', '+', 1) }))
+    .where('guid', '=', guid)
+    .execute()
   return Number(numDeletedRows)
 }
 

@@ -1,10 +1,13 @@
-import type { Kysely } from 'kysely'
+import type { Generated, Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
 /** The key server's store. Times are ISO text, names text, sealed shares Buffers. */
 export interface KeysSchema {
-  /** Which site a GUID belongs to: decided by the first founding statement, for ever. */
-  guid_owner: { guid: string; site: string }
+  /**
+   * Which site a GUID belongs to: decided by the first founding statement, for ever. `deletions` counts how often shares of it
+   * went, so that each storing and each deleting has a name of its own.
+   */
+  guid_owner: { guid: string; site: string; deletions: Generated<number> }
   share: {
     guid: string
     kid: string
@@ -81,6 +84,14 @@ export const KEYS_MIGRATIONS: Record<string, Migration> = {
         .addColumn('witness', 'text', (c) => c.primaryKey())
         .addColumn('reason', 'text', (c) => c.notNull())
         .addColumn('created', 'text', (c) => c.notNull())
+        .execute()
+    },
+  },
+  '003-deletions': {
+    async up(db: Kysely<never>) {
+      await db.schema
+        .alterTable('guid_owner')
+        .addColumn('deletions', 'integer', (c) => c.notNull().defaultTo(0))
         .execute()
     },
   },
