@@ -39,6 +39,15 @@ const ESCAPES: readonly (readonly [sequence: string, half: 'low' | 'high', set: 
   ['-T', 'high', 'windows-874'],
 ]
 
+/** Making one costs more than a name takes to decode, and an escape in a name may ask for another. */
+const DECODERS = new Map<string, TextDecoder>()
+
+function decode(set: string, bytes: Uint8Array): string {
+  const decoder = DECODERS.get(set) ?? new TextDecoder(set)
+  DECODERS.set(set, decoder)
+  return decoder.decode(bytes)
+}
+
 /**
  * Decodes a text value of a DICOM object. A set that is not known is read as Latin-1: no character is lost, and nothing
  * is thrown at text.
@@ -52,7 +61,7 @@ export function decodeText(bytes: Uint8Array, specificCharacterSet: string): str
     .map((name) => name.trim().replace(/^ISO 2022 IR /, 'ISO_IR '))
   const first = SINGLE[names[0] ?? ''] ?? 'iso-8859-1'
   if (bytes.includes(0x1b)) return decodeEscaped(bytes, first)
-  return new TextDecoder(first).decode(bytes)
+  return decode(first, bytes)
 }
 
 /** ISO 2022: each half of the code table has its own set, which an escape changes and a delimiter resets. */
@@ -80,9 +89,7 @@ function decodeEscaped(bytes: Uint8Array, first: string): string {
       !resets(bytes[end]!, low)
     )
       end++
-    text += upper
-      ? new TextDecoder(high).decode(bytes.subarray(at, end))
-      : decodeLow(bytes.subarray(at, end), low)
+    text += upper ? decode(high, bytes.subarray(at, end)) : decodeLow(bytes.subarray(at, end), low)
     if (end < bytes.length && resets(bytes[end]!, low)) {
       text += String.fromCharCode(bytes[end]!)
       low = 'ascii'
@@ -106,5 +113,5 @@ function decodeLow(bytes: Uint8Array, set: string): string {
     if (set === 'jis0212') euc.push(0x8f)
     euc.push(bytes[i]! | 0x80, bytes[i + 1]! | 0x80)
   }
-  return new TextDecoder('euc-jp').decode(Uint8Array.from(euc))
+  return decode('euc-jp', Uint8Array.from(euc))
 }

@@ -49,29 +49,28 @@ export function readBareHeader(
 function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
   const values = valuesOf(elements)
   const ids = {
-    study: uid(values, 'x0020000d'),
-    series: uid(values, 'x0020000e'),
-    sop: uid(values, 'x00080018'),
+    study: uid(values.ascii('x0020000d')),
+    series: uid(values.ascii('x0020000e')),
+    sop: uid(values.ascii('x00080018')) || uid(elements.start.mediaSop ?? ''),
   }
-  const sop = ids.sop || (elements.start.mediaSop ?? '')
-  if (ids.study === '' || ids.series === '' || sop === '') {
+  if (ids.study === '' || ids.series === '' || ids.sop === '') {
     throw new MdmError('MDM_DICOM', 'the object does not say which study, series and instance it is')
   }
-  const damaged = elements.damaged || !pixelsFit(elements, fileBytes)
+  const text = values.text()
+  const damaged = elements.damaged || text === undefined || !pixelsFit(elements, fileBytes)
   return {
     ...ids,
-    sop,
-    sopClass: uid(values, 'x00080016'),
+    sopClass: uid(values.ascii('x00080016')),
     transferSyntax: elements.start.transferSyntax,
     ...(damaged && { fault: 'MDM_DICOM' as const }),
     ...describeImage(values, elements),
     ...describePlane(values),
-    text: values.text(),
+    text: text ?? {},
   }
 }
 
-function uid(values: Values, tag: string): string {
-  const text = values.ascii(tag)
+/** The text when it can name something; names that are no UIDs are met in the wild. */
+function uid(text: string): string {
   return /^[\x21-\x7e]{1,128}$/.test(text) ? text : ''
 }
 
@@ -82,7 +81,7 @@ function pixelsFit({ start, pixelData }: Elements, fileBytes: number): boolean {
 }
 
 function describeImage(values: Values, { pixelData }: Elements) {
-  const imageType = values.list('x00080008')
+  const imageType = values.codes('x00080008')
   const frames = values.numbers('x00280008', 1)?.[0]
   return {
     modality: values.ascii('x00080060'),

@@ -1,5 +1,5 @@
 export { decodeText } from './charset.ts'
-export { MAX_HEADER_BYTES } from './elements.ts'
+export { MAX_HEADER_BYTES } from './encoding.ts'
 export { readBareHeader, readHeader, readHeaderStart } from './header.ts'
 export { readFileMeta, type FileMeta } from './locate.ts'
-export { isPlain, pixelBytes, pixelSpan } from './pixels.ts'
+export { declaredBytes, isPlain, MAX_IMAGE_BYTES, pixelBytes, pixelSpan } from './pixels.ts'

@@ -1,19 +1,19 @@
-import { inflateRawSync, constants } from 'node:zlib'
 import { MdmError } from '@mdm/core/errors'
-import dicomParser from 'dicom-parser'
+import type { Encoded } from './encoding.ts'
+import { inflateStart } from './inflate.ts'
+import { endOf, readHead } from './read-head.ts'
 
 export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2'
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 const DEFLATED = '1.2.840.10008.1.2.1.99'
+/** There are 20 of them, private ones included. */
+const MAX_META_ELEMENTS = 64
 const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2'
 
 /** The data set of an object: where it begins in `bytes` and how its elements are written. */
-export interface DataSetStart {
-  bytes: Buffer
+export interface DataSetStart extends Encoded {
   offset: number
   transferSyntax: string
-  explicit: boolean
-  bigEndian: boolean
   /** SOP class and instance of the file meta information, for what the data set lacks */
   mediaSop: string | undefined
 }
@@ -43,7 +43,7 @@ export interface FileMeta {
  * Reads what stands before the data set of a DICOM file.
  *
  * @returns undefined when this is no DICOM object
- * @throws what the parser says of damaged meta information; it may hold values
+ * @throws MDM_DICOM when the meta information is cut short or malformed
  * @see DICOM PS3.10 section 7.1
  */
 export function readFileMeta(bytes: Buffer): FileMeta | undefined {
@@ -52,7 +52,7 @@ export function readFileMeta(bytes: Buffer): FileMeta | undefined {
   const meta = readMeta(bytes, preamble ? 132 : 0)
   return {
     end: meta.end,
-    transferSyntax: meta.transferSyntax ?? guessSyntax(bytes, meta.end),
+    transferSyntax: meta.transferSyntax || guessSyntax(bytes, meta.end),
     sopClass: meta.sopClass,
     sop: meta.sop,
   }
@@ -76,7 +76,7 @@ function startAt(
   const start = { bytes, offset, transferSyntax, mediaSop }
   const explicit = transferSyntax !== IMPLICIT_LITTLE_ENDIAN
   if (transferSyntax === DEFLATED)
-    return { ...start, bytes: inflate(bytes, offset), explicit, bigEndian: false }
+    return { ...start, bytes: inflateStart(bytes, offset), explicit, bigEndian: false }
   return { ...start, explicit, bigEndian: transferSyntax === EXPLICIT_BIG_ENDIAN }
 }
 
@@ -101,32 +101,29 @@ function guessSyntax(bytes: Buffer, offset: number): string {
   return bytes[offset] === 0 ? EXPLICIT_BIG_ENDIAN : EXPLICIT_LITTLE_ENDIAN
 }
 
-/** File meta information: group 0002, explicit little endian; its group length is not trusted. */
+/**
+ * File meta information: group 0002, explicit little endian; its group length is not trusted.
+ *
+ * @throws MDM_DICOM
+ */
 function readMeta(bytes: Buffer, start: number): Partial<FileMeta> & { end: number } {
-  const stream = new dicomParser.ByteStream(dicomParser.littleEndianByteArrayParser, bytes, start)
   const meta: Partial<FileMeta> & { end: number } = { end: start }
-  for (let count = 0; count < 64 && stream.position + 8 <= bytes.length; count++) {
-    if (bytes.readUInt16LE(stream.position) !== 2) break
-    const element = dicomParser.readDicomElementExplicit(stream)
-    const value = bytes.toString(
-      'latin1',
-      element.dataOffset,
-      element.dataOffset + Math.min(element.length, 128),
-    )
-    if (element.tag === 'x00020010') meta.transferSyntax = value.replace(/[\0 ]+$/, '')
-    if (element.tag === 'x00020002') meta.sopClass = value.replace(/[\0 ]+$/, '')
-    if (element.tag === 'x00020003') meta.sop = value.replace(/[\0 ]+$/, '')
-    meta.end = stream.position
+  for (let count = 0; meta.end + 8 <= bytes.length && bytes.readUInt16LE(meta.end) === 2; count++) {
+    const data = { bytes, explicit: true, bigEndian: false }
+    const head = count < MAX_META_ELEMENTS ? readHead(data, meta.end) : undefined
+    const end = head && endOf(data, head)
+    if (head === undefined || end === undefined)
+      throw new MdmError('MDM_DICOM', 'the file meta information is not readable')
+    const { tag, dataOffset } = head
+    const uid = () => withoutPadding(bytes.toString('latin1', dataOffset, Math.min(end, dataOffset + 128)))
+    if (tag === 'x00020010') meta.transferSyntax = uid()
+    if (tag === 'x00020002') meta.sopClass = uid()
+    if (tag === 'x00020003') meta.sop = uid()
+    meta.end = end
   }
   return meta
 }
 
-/** Deflated data sets: never more than what 64 KiB can inflate to at the format's best ratio, 1032 to 1. */
-function inflate(bytes: Buffer, offset: number): Buffer {
-  try {
-    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 68 << 20 }
-    return Buffer.concat([bytes.subarray(0, offset), inflateRawSync(bytes.subarray(offset), options)])
-  } catch {
-    throw new MdmError('MDM_DICOM', 'the deflated data set cannot be inflated')
-  }
+function withoutPadding(text: string): string {
+  return text.replace(/[\0 ]+$/, '')
 }

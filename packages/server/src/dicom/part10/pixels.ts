@@ -7,20 +7,32 @@ export function isPlain(transferSyntax: string): boolean {
   return transferSyntax === IMPLICIT_LITTLE_ENDIAN || transferSyntax === EXPLICIT_LITTLE_ENDIAN
 }
 
+/** An image is in memory as a whole while it is delivered; the largest that scanners make, of breasts, have 50 MiB. */
+export const MAX_IMAGE_BYTES = 256 << 20
+
+/**
+ * Bytes that rows, columns, samples, frames and bits declare.
+ *
+ * @returns undefined where one of them is absent or no count; may be more than any object has
+ */
+export function declaredBytes(header: InstanceHeader): number | undefined {
+  const { rows = 0, columns = 0, samplesPerPixel = 1, frames, bitsAllocated = 0 } = header
+  const counts = [rows, columns, samplesPerPixel, frames, bitsAllocated]
+  if (!counts.every((count) => Number.isInteger(count) && count > 0)) return undefined
+  return Math.ceil(counts.reduce((product, count) => product * count) / 8)
+}
+
 /**
  * Where the pixels of an object lie in its bytes, without padding.
  *
- * @returns undefined for pixels that are not plain, or do not fit what the object declares
+ * @returns undefined for pixels that are not plain, do not fit what the object declares, or are more than MAX_IMAGE_BYTES
  */
 export function pixelSpan(header: InstanceHeader): { start: number; end: number } | undefined {
-  const { rows, columns, bitsAllocated, pixelData } = header
+  const { pixelData } = header
   if (header.fault !== undefined || !isPlain(header.transferSyntax) || pixelData?.length === undefined)
     return undefined
-  if (rows === undefined || columns === undefined || bitsAllocated === undefined) return undefined
-  const bytes = Math.ceil(
-    (rows * columns * (header.samplesPerPixel ?? 1) * header.frames * bitsAllocated) / 8,
-  )
-  if (bytes === 0 || bytes > pixelData.length) return undefined
+  const bytes = declaredBytes(header)
+  if (bytes === undefined || bytes > pixelData.length || bytes > MAX_IMAGE_BYTES) return undefined
   return { start: pixelData.offset, end: pixelData.offset + bytes }
 }
 

@@ -2,40 +2,56 @@ import type { TextKeyword } from '../attributes.ts'
 import { TEXT_ATTRIBUTES } from '../attributes.ts'
 import { decodeText } from './charset.ts'
 import type { Elements } from './elements.ts'
+import { UNDEFINED_LENGTH, unsigned16 } from './encoding.ts'
 
 const MAX_TEXT_BYTES = 1024
+/** Of all text attributes of an object together: real ones have less than 2 KiB, and a series has thousands of objects. */
+const MAX_TEXTS_BYTES = 8 * 1024
+/** Image types have up to ten values. */
+const MAX_CODES = 32
+/** DS and IS are at most 16 characters; scanners write up to 30. */
+const MAX_NUMBER_LENGTH = 64
+
+const TEXTS = Object.entries(TEXT_ATTRIBUTES) as [TextKeyword, (typeof TEXT_ATTRIBUTES)[TextKeyword]][]
 
 /** Typed reading of top-level elements: undefined for absent, empty and malformed alike, unless said otherwise. */
 export interface Values {
   has(tag: string): boolean
   /** ASCII text without padding, '' when absent */
   ascii(tag: string): string
-  /** each value of a multi-valued ASCII text */
-  list(tag: string): string[]
+  /** the first values of a multi-valued ASCII text, without control characters */
+  codes(tag: string): string[]
   /** US */
   unsigned(tag: string): number | undefined
   /** DS or IS: exactly `count` finite numbers */
   numbers(tag: string, count: number): number[] | undefined
-  /** text attributes that have a value */
-  text(): Partial<Record<TextKeyword, string>>
+  /** text attributes that have a value; undefined when they are longer than those of any real object */
+  text(): Partial<Record<TextKeyword, string>> | undefined
 }
 
 export function valuesOf({ start, byTag }: Elements): Values {
-  const raw = (tag: string): Buffer => {
+  const { bytes } = start
+  /** where a value lies, cut after `most` bytes */
+  const span = (tag: string, most: number): [from: number, to: number] | undefined => {
     const element = byTag.get(tag)
-    if (element === undefined || element.length === 0xffffffff) return Buffer.alloc(0)
-    return start.bytes.subarray(element.dataOffset, element.dataOffset + element.length)
+    if (element === undefined || element.length === UNDEFINED_LENGTH) return undefined
+    return [element.dataOffset, element.dataOffset + Math.min(element.length, most)]
   }
-  const ascii = (tag: string): string => trim(raw(tag).subarray(0, MAX_TEXT_BYTES).toString('latin1'))
-  const list = (tag: string): string[] => (ascii(tag) === '' ? [] : ascii(tag).split('\\').map(trim))
+  const ascii = (tag: string): string => {
+    const found = span(tag, MAX_TEXT_BYTES)
+    return found === undefined ? '' : trim(bytes.toString('latin1', ...found))
+  }
+  const list = (tag: string): string[] => {
+    const text = ascii(tag)
+    return text === '' ? [] : text.split('\\').map(trim)
+  }
   return {
     has: (tag) => byTag.has(tag),
     ascii,
-    list,
+    codes: (tag) => list(tag).slice(0, MAX_CODES).map(printable),
     unsigned(tag) {
-      const bytes = raw(tag)
-      if (bytes.length < 2) return undefined
-      return start.bigEndian ? bytes.readUInt16BE(0) : bytes.readUInt16LE(0)
+      const [from, to] = span(tag, 2) ?? [0, 0]
+      return to - from < 2 ? undefined : unsigned16(bytes, from, start.bigEndian)
     },
     numbers(tag, count) {
       const texts = list(tag)
@@ -46,21 +62,37 @@ export function valuesOf({ start, byTag }: Elements): Values {
     text() {
       const characterSet = ascii('x00080005')
       const found: Partial<Record<TextKeyword, string>> = {}
-      for (const [keyword, [tag, kind]] of Object.entries(TEXT_ATTRIBUTES)) {
-        const bytes = raw(tag).subarray(0, MAX_TEXT_BYTES)
-        const value = kind === 'text' ? trim(decodeText(bytes, characterSet)) : ascii(tag)
-        if (value !== '') found[keyword as TextKeyword] = value
+      let length = 0
+      for (const [keyword, [tag, kind]] of TEXTS) {
+        const lies = span(tag, MAX_TEXT_BYTES)
+        if (lies === undefined) continue
+        length += lies[1] - lies[0]
+        if (length > MAX_TEXTS_BYTES) return undefined
+        const latin = bytes.toString('latin1', ...lies)
+        // what is plain ASCII is the same in every character set
+        const plain = kind !== 'text' || /^[\x20-\x7e]*$/.test(latin)
+        const value = trim(printable(plain ? latin : decodeText(bytes.subarray(...lies), characterSet)))
+        if (value !== '') found[keyword] = value
       }
       return found
     },
   }
 }
 
+/** Without control characters but those of lines: a database refuses NUL, and a terminal obeys some of the others. */
+function printable(text: string): string {
+  return text.replace(/(?![\t\n\r])\p{Cc}/gu, '')
+}
+
+/** Without spaces before, and without spaces and zeros behind: in one pass, which a regular expression does not promise. */
 function trim(text: string): string {
-  return text.replace(/^[ ]+|[\0 ]+$/g, '')
+  let [from, to] = [0, text.length]
+  while (text[from] === ' ') from++
+  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\0')) to--
+  return text.slice(from, to)
 }
 
 /** Decimal string, also longer than the 16 characters DICOM allows: scanners write those. */
 function isDecimal(text: string): boolean {
-  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)
+  return text.length <= MAX_NUMBER_LENGTH && /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)
 }
