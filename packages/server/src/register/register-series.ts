@@ -11,7 +11,7 @@ import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
-import { planSeries } from '../volume/group.ts'
+import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
 import { dropOthers, isWhole, policyOf } from './bind.ts'
 import { commit, type CommitOptions, type Sealed } from './commit.ts'
@@ -269,7 +269,7 @@ async function headersOf(
 ): Promise<InstanceHeader[]> {
   const headers: InstanceHeader[] = []
   try {
-    for await (const header of source.headers(ref, signal)) headers.push(header)
+    for await (const header of source.headers(ref, signal)) if (headers.push(header) > MAX_OBJECTS) break
   } catch (error) {
     if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') throw error
     return []

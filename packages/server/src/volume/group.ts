@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { sliceBytes, voxelBytes, type VoxelType } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
 import { describeVolume, PROFILE } from './deidentify.ts'
@@ -7,37 +8,56 @@ import { stackOf, type Stack } from './stack.ts'
 import { tableRows } from './tables.ts'
 
 /**
+ * Objects of one series that are looked at: their headers are in memory together, and planned in one go. A volume of more
+ * slices is not known; series of more objects are of many times.
+ */
+export const MAX_OBJECTS = 10_000
+
+/**
  * What a series is to us: the volume that all its images make, and what is refused. In this version a series makes one
  * volume or none. An object that may be one of its slices and is refused takes the others with it, for else a slice
  * would be missing without a word; objects of another SOP class, or without an image, do not.
  *
- * @param headers of every object of one series, in any order
+ * @param headers of every object of one series, in any order; of more than MAX_OBJECTS the rest may be left out
  * @see docs/formats/volume.md
  */
 export function planSeries(headers: readonly InstanceHeader[]): SeriesPlan {
+  if (headers.length > MAX_OBJECTS) return tooMany(headers.length)
   const { kept, refused } = withoutDuplicates(headers)
   const sound = new Map<string, SliceHeader[]>()
-  const faulty: { header: InstanceHeader; fault: Fault }[] = []
+  const faulty: Faulty[] = []
   for (const header of kept) {
     const fault = judge(header)
     if (fault) faulty.push({ header, fault })
-    else sound.set(header.sopClass, [...(sound.get(header.sopClass) ?? []), header as SliceHeader])
+    else addTo(sound, header.sopClass, header as SliceHeader)
   }
   for (const { fault } of faulty) refused.push({ ...fault, instances: 1 })
-  const volumes: VolumePlan[] = []
+  const blockerOf = blockers(faulty)
+  const stacks: Stack[] = []
   for (const [sopClass, slices] of sound) {
     const stack = stackOf(slices)
-    const blocker = faulty.find(({ header, fault }) => mayBelong(header, fault, sopClass))
+    const blocker = blockerOf(sopClass)
     if ('code' in stack) refused.push({ ...stack, instances: slices.length })
-    else if (blocker) refused.push({ ...withheld(blocker.fault), instances: slices.length })
-    else volumes.push(planVolume(stack))
+    else if (blocker) refused.push({ ...withheld(blocker), instances: slices.length })
+    else stacks.push(stack)
   }
-  if (volumes.length > 1) {
-    const instances = volumes.reduce((sum, { slices }) => sum + slices.length, 0)
-    const reason = `the series holds ${volumes.length} volumes of different kinds of image`
+  if (stacks.length > 1) {
+    const instances = stacks.reduce((sum, { slices }) => sum + slices.length, 0)
+    const reason = `the series holds ${stacks.length} volumes of different kinds of image`
     return { volumes: [], refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]) }
   }
-  return { volumes, refused: merge(refused) }
+  return { volumes: stacks.map(planVolume), refused: merge(refused) }
+}
+
+function tooMany(instances: number): SeriesPlan {
+  const reason = `the series has more than ${MAX_OBJECTS} objects`
+  return { volumes: [], refused: [{ code: 'MDM_SEVERAL_VOLUMES', reason, instances }] }
+}
+
+function addTo<T>(groups: Map<string, T[]>, name: string, member: T): void {
+  const group = groups.get(name)
+  if (group === undefined) groups.set(name, [member])
+  else group.push(member)
 }
 
 /**
@@ -49,11 +69,11 @@ function withoutDuplicates(headers: readonly InstanceHeader[]): {
   refused: Refusal[]
 } {
   const bySop = new Map<string, InstanceHeader[]>()
-  for (const header of headers) bySop.set(header.sop, [...(bySop.get(header.sop) ?? []), header])
+  for (const header of headers) addTo(bySop, header.sop, header)
   const kept: InstanceHeader[] = []
   let conflicts = 0
   for (const [first, ...others] of bySop.values()) {
-    const differs = others.some((other) => identity(other) !== identity(first!))
+    const differs = others.some((other) => !isDeepStrictEqual(identity(other), identity(first!)))
     if (differs) conflicts += 1 + others.length
     else kept.push(first!)
   }
@@ -66,14 +86,27 @@ function withoutDuplicates(headers: readonly InstanceHeader[]): {
 }
 
 /** All we read of an object but where its pixels lie in its file. */
-function identity({ pixelData, ...header }: InstanceHeader): string {
-  return JSON.stringify([header, pixelData?.length])
+function identity({ pixelData, ...header }: InstanceHeader): object {
+  return { ...header, pixelBytes: pixelData?.length }
 }
 
-/** A refused object that may be a slice of this stack: of its SOP class, or too damaged to say. */
-function mayBelong(header: InstanceHeader, fault: Fault, sopClass: string): boolean {
-  if (fault.code === 'MDM_NOT_AN_IMAGE') return false
-  return header.sopClass === sopClass || fault.code === 'MDM_DICOM'
+interface Faulty {
+  header: InstanceHeader
+  fault: Fault
+}
+
+/** Finds, by SOP class, the first refused object that may be a slice of its stack: of that class, or too damaged to say. */
+function blockers(faulty: readonly Faulty[]): (sopClass: string) => Fault | undefined {
+  const images = faulty.filter(({ fault }) => fault.code !== 'MDM_NOT_AN_IMAGE')
+  const damaged = images.findIndex(({ fault }) => fault.code === 'MDM_DICOM')
+  const ofClass = new Map<string, number>()
+  for (const [i, { header }] of images.entries()) {
+    if (!ofClass.has(header.sopClass)) ofClass.set(header.sopClass, i)
+  }
+  return (sopClass) => {
+    const found = [ofClass.get(sopClass), damaged].filter((i) => i !== undefined && i >= 0) as number[]
+    return images[Math.min(...found)]?.fault
+  }
 }
 
 function withheld(fault: Fault): Fault {

@@ -1,8 +1,13 @@
 import type { Vec3 } from '@mdm/core/volume/volume'
-import { isPlain, pixelSpan } from '../dicom/part10/index.ts'
+import { declaredBytes, isPlain, MAX_IMAGE_BYTES } from '../dicom/part10/index.ts'
 import type { InstanceHeader, Orientation } from '../dicom/source.ts'
 import { burnedInRisk } from './deidentify.ts'
 import type { Refusal } from './plan.ts'
+
+/** A kilometre: what is farther away is no position, and sums with it are no numbers any more. */
+const MAX_POSITION_MM = 1e6
+/** Of rescale slope and intercept; volume formats keep them as 32-bit floating point numbers. */
+const MAX_VALUE = 1e30
 
 export type Fault = Omit<Refusal, 'instances'>
 
@@ -106,33 +111,50 @@ function badPixels(header: InstanceHeader): Fault | undefined {
     return fault('the sign is not said', 'PixelRepresentation')
   if (header.modalityLut)
     return fault('values go through a table, not through a slope', 'ModalityLUTSequence')
-  if (pixelSpan(header) === undefined)
+  const bytes = declaredBytes(header)
+  if (bytes === undefined || bytes > (header.pixelData?.length ?? 0))
     return {
       code: 'MDM_DICOM',
       reason: 'there are fewer pixels than rows and columns say',
       tags: ['PixelData'],
     }
+  if (bytes > MAX_IMAGE_BYTES) return fault(`the image has more than ${MAX_IMAGE_BYTES >> 20} MiB`, 'Rows')
   return undefined
 }
 
 function badPlane(header: InstanceHeader): Fault | undefined {
   const { slope, intercept, position, orientation, pixelSpacing } = header
-  if (slope === undefined || intercept === undefined || slope === 0) {
+  if (
+    slope === undefined ||
+    intercept === undefined ||
+    !isSlope(slope) ||
+    !(Math.abs(intercept) <= MAX_VALUE)
+  ) {
     return {
       code: 'MDM_RESCALE',
-      reason: 'the rescale values are malformed, or the slope is 0',
+      reason: 'the rescale values are malformed or out of all bounds, or the slope is 0',
       tags: ['RescaleSlope', 'RescaleIntercept'],
     }
   }
   const fault = (reason: string, tag: string): Fault => ({ code: 'MDM_GEOMETRY', reason, tags: [tag] })
-  if (position === undefined) return fault('the position is absent or malformed', 'ImagePositionPatient')
+  if (position === undefined || !position.every((mm) => Math.abs(mm) <= MAX_POSITION_MM))
+    return fault('the position is absent, malformed or out of all bounds', 'ImagePositionPatient')
   if (orientation === undefined)
     return fault('the orientation is absent or malformed', 'ImageOrientationPatient')
-  if (pixelSpacing === undefined || !(pixelSpacing[0] > 0 && pixelSpacing[1] > 0))
-    return fault('the pixel spacing is absent or malformed', 'PixelSpacing')
+  if (pixelSpacing === undefined || !pixelSpacing.every(isSpacing))
+    return fault('the pixel spacing is absent, malformed or out of all bounds', 'PixelSpacing')
   if (!isOrthonormal(orientation))
     return fault('the orientation is no pair of orthogonal unit vectors', 'ImageOrientationPatient')
   return undefined
+}
+
+/** True for a distance between voxels (mm): of microscopes, of scanners, and with room for both. */
+export function isSpacing(mm: number): boolean {
+  return mm >= 1e-6 && mm <= 1e4
+}
+
+function isSlope(slope: number): boolean {
+  return Math.abs(slope) >= 1 / MAX_VALUE && Math.abs(slope) <= MAX_VALUE
 }
 
 /** Unit length and right angle within 1e-3: decimal strings of four digits pass. */

@@ -1,5 +1,5 @@
 import type { Vec3, Volume } from '@mdm/core/volume/volume'
-import type { Fault, SliceHeader } from './judge.ts'
+import { isSpacing, type Fault, type SliceHeader } from './judge.ts'
 import { cross, dot, length, scale, subtract } from './vector.ts'
 
 /** Positions nearer than this are one position (mm). */
@@ -99,7 +99,7 @@ function mixed(slices: readonly SliceHeader[]): Fault | undefined {
 
 /** A single slice says nothing about distance: its thickness is taken, else the spacing tag. */
 function singleStep({ sliceThickness, spacingBetweenSlices }: SliceHeader, normal: Vec3): Vec3 | Fault {
-  const mm = [sliceThickness, spacingBetweenSlices].find((value) => value !== undefined && value > 0)
+  const mm = [sliceThickness, spacingBetweenSlices].find((value) => value !== undefined && isSpacing(value))
   if (mm !== undefined) return scale(normal, mm)
   return {
     code: 'MDM_GEOMETRY',
@@ -124,7 +124,7 @@ function evenStep(ordered: readonly SliceHeader[], normal: Vec3): Vec3 | Fault {
   }
   const severalAt = ['EchoNumbers', 'TemporalPositionIdentifier'] as const
   const several = severalAt.find((key) => ordered.some((slice) => slice.text[key] !== first.text[key]))
-  if (several !== undefined || ordered.some((slice) => slice.imageType.join() !== first.imageType.join())) {
+  if (several !== undefined || ordered.some((slice) => !sameList(slice.imageType, first.imageType))) {
     return {
       code: 'MDM_SEVERAL_VOLUMES',
       reason: 'the images are of different echoes, times or types',
@@ -165,4 +165,8 @@ function evenStep(ordered: readonly SliceHeader[], normal: Vec3): Vec3 | Fault {
     }
   }
   return step
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i])
 }
