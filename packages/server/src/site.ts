@@ -23,7 +23,6 @@ import { openCrls, readConfig } from './config.ts'
 import { createDelivery } from './deliver/delivery.ts'
 import { deliveryRoutes } from './deliver/routes.ts'
 import type { DicomSource } from './dicom/source.ts'
-import { openSource } from './dicom/sources/index.ts'
 import { createApp } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import { openLog, type Log } from './http/log.ts'
@@ -42,6 +41,7 @@ import { signerOf } from './register/seal.ts'
 import { readSecretFile, SiteConfig } from './site-config.ts'
 import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
+import { openSources } from './site-sources.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
 import { openSiteStore } from './store/site-store.ts'
@@ -84,13 +84,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   signerOf(roster(), signingKey)
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
   const crls = openCrls(config, path)
-  const sources = new Map<string, DicomSource>()
   const closing = createClosing()
-  for (const { name, url } of config.sources) {
-    const source = openSource({ name, url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url) })
-    closing.add(source, (opened) => opened.close())
-    sources.set(name, o.through?.(source) ?? source)
-  }
   await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
   let forget = (): void => undefined
   try {
@@ -105,6 +99,12 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     )
     const audit = measured.observe(
       closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close()),
+    )
+    const { byName: sources } = closing.add(
+      await openSources(config.sources, {
+        ...{ path, through: o.through },
+      }),
+      (opened) => opened.close(),
     )
     const keyServers = closing.add(openKeyServers(roster, tls), (opened) => opened.close())
 

@@ -1,5 +1,7 @@
 import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import { openSource } from '@mdm/server/dicom/sources/index'
+import { SourceConfig } from '@mdm/server/dicom/source-config'
 import type { DicomSource, SeriesRef } from '@mdm/server/dicom/source'
 import { execFileSync } from 'node:child_process'
 import {
@@ -19,9 +21,10 @@ import t from 'tap'
 import { dicomSourceContract } from '../../conformance/dicom-source.ts'
 import { small } from '../volume/generated.ts'
 
-dicomSourceContract('folder', async (_, folder) => openSource({ name: 'folder', url: folder }))
+dicomSourceContract('folder', async (_, folder) => folderSource('folder', folder))
 
-const open = (url: string): DicomSource => openSource({ name: 'folder', url })
+const openUrl = (url: string) => openSource(SourceConfig.parse({ name: 'folder', url }))
+const open = (dir: string): DicomSource => folderSource('folder', dir)
 
 async function retrieved(source: DicomSource, ref: SeriesRef, sops: readonly string[]): Promise<string[]> {
   const found: string[] = []
@@ -34,7 +37,7 @@ t.test('objects come in order of path, not of position or InstanceNumber', async
   const order = [4, 0, 5, 1, 3, 2]
   const written = await writeSeries(dir, small({ fileName: (k) => `${order.indexOf(k)}.dcm` }))
   t.same(
-    await retrieved(open(pathToFileURL(dir).href), written, written.sops),
+    await retrieved(await openUrl(pathToFileURL(dir).href), written, written.sops),
     order.map((k) => written.sops[k]),
   )
 })
@@ -170,8 +173,8 @@ async function asNobody<T>(dir: string, read: () => Promise<T>): Promise<T> {
   }
 }
 
-t.test('only folders can be opened in this version', async (t) => {
-  for (const url of ['https://pacs.example/dicom-web', 'dimse://pacs.example:104/AE']) {
-    t.throws(() => open(url), { code: 'MDM_CONFIG' })
+t.test('a kind of source that is not known is refused', async (t) => {
+  for (const url of ['https://pacs.example/dicom-web', 'dimse://pacs.example:104/AE', 'file://elsewhere/a']) {
+    await t.rejects(openUrl(url), { code: 'MDM_CONFIG' })
   }
 })

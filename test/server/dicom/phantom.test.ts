@@ -1,5 +1,5 @@
 import { writePhantoms } from '@mdm/server/dicom/dcmjs/phantom'
-import { openSource } from '@mdm/server/dicom/sources/index'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import { planSeries } from '@mdm/server/volume/group'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const small = { ct: { slices: 6, columns: 32, rows: 32 }, mr: { slices: 5, colum
 t.test('the phantoms make one CT and one oblique MR volume', async (t) => {
   const dir = t.testdir()
   await writePhantoms(dir)
-  const source = openSource({ name: 'phantom', url: dir })
+  const source = folderSource('phantom', dir)
   const shapes: Record<string, number[]> = {}
   for (const ref of await source.series()) {
     const { volumes, refused } = planSeries(await collect(source.headers(ref)))

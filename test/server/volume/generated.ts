@@ -1,6 +1,6 @@
 import type { Attributes } from '@mdm/server/dicom/dcmjs/write-object'
 import { writeSeries, type SeriesOptions, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
-import { openSource } from '@mdm/server/dicom/sources/index'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import type { DicomSource } from '@mdm/server/dicom/source'
 import type { SeriesPlan } from '@mdm/server/volume/plan'
 import { planOnly } from './plaintext.ts'
@@ -25,7 +25,7 @@ export async function planned(
   o: Partial<SeriesOptions> = {},
 ): Promise<{ source: DicomSource; written: WrittenSeries; plan: SeriesPlan }> {
   const written = await writeSeries(dir, small(o))
-  const source = openSource({ name: 'generated', url: dir })
+  const source = folderSource('generated', dir)
   return { source, written, plan: (await planOnly(source)).plan }
 }
 

@@ -1,5 +1,5 @@
 import { type AXIAL, writeSeries, type SeriesOptions } from '@mdm/server/dicom/dcmjs/write-series'
-import { openSource } from '@mdm/server/dicom/sources/index'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import { copyFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -180,7 +180,7 @@ t.test('the same object twice counts once', async (t) => {
   const dir = t.testdir()
   const { written } = await planned(dir)
   copyFileSync(written.files[2]!, join(dir, 'again'))
-  const { plan } = await planOnly(openSource({ name: 'copy', url: dir }))
+  const { plan } = await planOnly(folderSource('copy', dir))
   t.equal(plan.volumes[0]!.slices.length, 6)
 })
 
@@ -196,7 +196,7 @@ t.test('a damaged last slice holds back the others, whose own fate is said', asy
   const dir = t.testdir()
   const { written } = await planned(dir)
   truncateSync(written.files[5]!, 900)
-  const { plan } = await planOnly(openSource({ name: 'cut', url: dir }))
+  const { plan } = await planOnly(folderSource('cut', dir))
   t.same(plan.volumes, [])
   t.same(refusals(plan), [
     ['MDM_DICOM', 1],
@@ -212,7 +212,7 @@ t.test('a report in the series does not hold back its volume', async (t) => {
     dir,
     small({ slices: 1, sop: () => '1.2.3', fileName: () => 'report', attributes: () => report }),
   )
-  const { plan } = await planOnly(openSource({ name: 'mixed', url: dir }))
+  const { plan } = await planOnly(folderSource('mixed', dir))
   t.equal(plan.volumes[0]?.slices.length, 6)
   t.same(refusals(plan), [['MDM_NOT_AN_IMAGE', 1]])
 })

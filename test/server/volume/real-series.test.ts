@@ -1,7 +1,7 @@
 import { convert } from '@mdm/core/volume/formats/index'
 import { parseNrrdHeader } from '@mdm/core/volume/formats/nrrd'
 import { spacing, type Volume } from '@mdm/core/volume/volume'
-import { openSource } from '@mdm/server/dicom/sources/index'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ const root = sharedData('series')
 if (root === undefined) t.pass('skipped: the real test data is not there')
 else {
   const manifest = JSON.parse(readFileSync(join(root, '../MANIFEST.json'), 'utf8'))
-  const open = (id: string) => openSource({ name: 'real', url: join(root, id, 'dicom') })
+  const open = (id: string) => folderSource('real', join(root, id, 'dicom'))
 
   for (const id of VOLUMES) {
     t.test(`${id}: the volume holds what the series holds`, async (t) => {

@@ -1,6 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import { MAX_HEADER_BYTES, pixelSpan, readBareHeader } from '../part10/index.ts'
-import type { InstanceHeader, RetrievedInstance, StoredObject } from '../source.ts'
+import type { InstanceHeader, RetrievedInstance, SeriesRef, StoredObject } from '../source.ts'
 
 /** Enough for most headers. */
 const FIRST_READ = 64 * 1024
@@ -99,5 +99,39 @@ class Gathered {
   bytes(): Buffer {
     if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
     return this.#chunks[0]!
+  }
+}
+
+/** What stands for an object whose header cannot be read, or that is of another series than its source said. */
+export function damagedHeader(
+  { sop, sopClass, transferSyntax }: Pick<StoredObject, 'sop' | 'sopClass' | 'transferSyntax'>,
+  { study, series }: SeriesRef,
+): InstanceHeader {
+  return {
+    ...{ study, series, sop, sopClass, transferSyntax, fault: 'MDM_DICOM' },
+    ...{
+      modality: '',
+      imageType: [],
+      rows: undefined,
+      columns: undefined,
+      frames: 0,
+      samplesPerPixel: undefined,
+    },
+    ...{ photometric: undefined, bitsAllocated: undefined, bitsStored: undefined, highBit: undefined },
+    ...{
+      pixelRepresentation: undefined,
+      position: undefined,
+      orientation: undefined,
+      pixelSpacing: undefined,
+    },
+    ...{ sliceThickness: undefined, spacingBetweenSlices: undefined, slope: undefined, intercept: undefined },
+    ...{
+      functionalGroups: false,
+      tiled: false,
+      modalityLut: false,
+      pixelData: undefined,
+      floatPixels: false,
+    },
+    text: {},
   }
 }
