@@ -21,6 +21,9 @@ export const SITE_TABLES: Tables = {
   counters: ['name'],
   restored: ['since'],
   found_keys: ['kid'],
+  notices: ['source', 'study', 'series'],
+  series_counts: ['source', 'study', 'series'],
+  source_looks: ['source', 'looked_by'],
 }
 
 export const KEYS_TABLES: Tables = {

@@ -85,6 +85,14 @@ export interface SeriesFilter {
   patientId?: string | undefined
 }
 
+/** A series as a look at the whole source finds it; what the source does not say by the way is absent. */
+export interface FoundSeries extends SeriesRef {
+  /** how many objects the source says it has */
+  objects?: number
+  /** opaque; changes whenever what the source holds of the series does, such as an object that was overwritten */
+  mark?: string
+}
+
 /** What a trial of a source came to, step by step; holds no patient data (`mdm source test`). */
 export interface SourceProbe {
   steps: {
@@ -110,7 +118,7 @@ export interface DicomSource {
    * Every series now there, or those that the filter means.
    * @throws MDM_SOURCE_UNREACHABLE
    */
-  series(o?: { filter?: SeriesFilter; signal?: AbortSignal }): Promise<SeriesRef[]>
+  series(o?: { filter?: SeriesFilter; signal?: AbortSignal }): Promise<FoundSeries[]>
   /**
    * How many objects the source itself says a series has; 0 for a series it does not know.
    * @throws MDM_SOURCE_UNREACHABLE

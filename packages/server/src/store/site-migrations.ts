@@ -55,6 +55,35 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
         .execute()
     },
   },
+  '003-notices': {
+    async up(db) {
+      const ofSeries = (table: string) =>
+        db.schema
+          .createTable(table)
+          .addColumn('source', 'text', (c) => c.notNull())
+          .addColumn('study', 'text', (c) => c.notNull())
+          .addColumn('series', 'text', (c) => c.notNull())
+          .addPrimaryKeyConstraint(`${table}_pk`, ['source', 'study', 'series'])
+      await ofSeries('notices')
+        .addColumn('noticed_by', 'text', (c) => c.notNull())
+        .addColumn('noticed', 'text', (c) => c.notNull())
+        .execute()
+      await ofSeries('series_counts')
+        .addColumn('objects', 'integer', (c) => c.notNull())
+        .addColumn('mark', 'text')
+        .addColumn('counted', 'text', (c) => c.notNull())
+        .execute()
+      await db.schema
+        .createTable('source_looks')
+        .addColumn('source', 'text', (c) => c.notNull())
+        .addColumn('looked_by', 'text', (c) => c.notNull())
+        .addColumn('looked', 'text', (c) => c.notNull())
+        .addColumn('position', 'bigint')
+        .addColumn('list', 'text')
+        .addPrimaryKeyConstraint('source_looks_pk', ['source', 'looked_by'])
+        .execute()
+    },
+  },
 }
 
 async function catalog(db: Kysely<unknown>): Promise<void> {

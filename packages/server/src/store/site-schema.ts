@@ -27,6 +27,9 @@ export interface SiteSchema {
   /** says that the store was put back from a backup and its key servers have not yet said what was registered since */
   restored: { since: string }
   found_keys: FoundKeysTable
+  notices: NoticesTable
+  series_counts: SeriesCountsTable
+  source_looks: SourceLooksTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -186,6 +189,38 @@ export interface FoundKeysTable {
   created: string
   /** how many key servers hold it */
   servers: number
+}
+
+/** A series that a trigger pointed at and that registration has not dealt with since: nothing but its name, never data. */
+export interface NoticesTable {
+  source: string
+  study: string
+  series: string
+  /** which trigger was the first */
+  noticed_by: string
+  noticed: string
+}
+
+/** How a series stood at its source when registration last dealt with it: what a poll compares with. */
+export interface SeriesCountsTable {
+  source: string
+  study: string
+  series: string
+  objects: number
+  /** changes whenever what the source holds of the series does; null where the source gives none */
+  mark: string | null
+  counted: string
+}
+
+/** The last look of a trigger at a source that ended well. */
+export interface SourceLooksTable {
+  source: string
+  looked_by: string
+  looked: string
+  /** how far a numbered list of changes was read */
+  position: number | null
+  /** whose list that is: SHA-256 of its address */
+  list: Sha256 | null
 }
 
 export interface CountersTable {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { FileHandle } from 'node:fs/promises'
 import { free } from '@mdm/core/memory'
@@ -64,12 +65,19 @@ export function folderSource(name: string, root: string): DicomSource {
     name,
     async series({ filter = {}, signal } = {}) {
       await scan(signal)
-      const refs = new Map<string, SeriesRef>()
+      const found = new Map<string, (FoundFile & Instance)[]>()
       for (const file of index.values()) {
-        if (file.kind === 'instance' && isMeant(file, filter))
-          refs.set(`${file.ref.study}\\${file.ref.series}`, file.ref)
+        if (file.kind !== 'instance' || !isMeant(file, filter)) continue
+        const key = `${file.ref.study}\\${file.ref.series}`
+        const files = found.get(key)
+        if (files === undefined) found.set(key, [file])
+        else files.push(file)
       }
-      return [...refs.values()]
+      return [...found.values()].map((files) => ({
+        ...files[0]!.ref,
+        objects: files.length,
+        mark: markOf(files),
+      }))
     },
     async count(ref, signal) {
       await scan(signal)
@@ -151,6 +159,14 @@ export function folderSource(name: string, root: string): DicomSource {
 
 function same(known: FoundFile, file: FoundFile): boolean {
   return known.bytes === file.bytes && known.modified === file.modified && known.inode === file.inode
+}
+
+/** Changes when a file comes, goes or is overwritten. */
+function markOf(files: readonly FoundFile[]): string {
+  const hash = createHash('sha256')
+  for (const { path, bytes, modified, inode } of files)
+    hash.update(JSON.stringify([path, bytes, modified, inode]))
+  return hash.digest('base64url')
 }
 
 function belongs({ ref }: { ref: SeriesRef }, { study, series }: SeriesRef): boolean {
