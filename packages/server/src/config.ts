@@ -17,7 +17,7 @@ export const TlsFiles = z.strictObject({ certificate: z.string().min(1), key: z.
 export const Rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().min(1) })
 
 /** Addresses that no other machine reaches. */
-const LOOPBACK = /^(?:127(?:\.[0-9]{1,3}){3}|::1|localhost)$/
+export const LOOPBACK = /^(?:127(?:\.[0-9]{1,3}){3}|::1|localhost)$/
 
 /** What site and key server have alike for those who run them. */
 export const operations = {

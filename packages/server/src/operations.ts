@@ -3,7 +3,8 @@ import type { Audit, AuditEvent } from './audit/audit.ts'
 import { AUDIT_EVENTS, countRecords } from './audit/count-records.ts'
 import { operations, readConfig } from './config.ts'
 import type { Health } from './http/health.ts'
-import { serveLocally, type LocalListener } from './http/local-listener.ts'
+import type { LocalListener } from './http/listen-locally.ts'
+import { serveLocally } from './http/local-listener.ts'
 import type { LeveledLog } from './http/log.ts'
 import { measureProcess } from './http/metrics/process.ts'
 import { createRegistry, type Registry } from './http/metrics/registry.ts'
@@ -14,6 +15,9 @@ import type { Serving } from './http/serve.ts'
 export interface Running extends Serving {
   /** http://host:port of the operator's listener, where there is one */
   readonly metricsUrl?: string
+  /** where a site's C-STORE listener is, and its listener for web hooks, where it has them */
+  readonly dicomPort?: number
+  readonly hooksUrl?: string
   /** Reads the log level of the configuration again; a configuration that is wrong changes nothing. */
   reload(): Promise<void>
 }

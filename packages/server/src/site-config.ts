@@ -4,8 +4,8 @@ import { Preset } from '@mdm/core/acl/presets'
 import { Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 import { KeyServerId, SiteId } from '@mdm/core/names'
-import { SourceConfig } from './dicom/source-config.ts'
-import { Listen, operations, Rate, TlsFiles } from './config.ts'
+import { AeTitle, SourceConfig } from './dicom/source-config.ts'
+import { Listen, LOOPBACK, operations, Rate, TlsFiles } from './config.ts'
 
 /** site.json: one hospital. JSON with comments; paths are relative to the file. */
 export const SiteConfig = z.strictObject({
@@ -29,6 +29,20 @@ export const SiteConfig = z.strictObject({
   sources: z
     .array(SourceConfig)
     .refine((sources) => new Set(sources.map((s) => s.name)).size === sources.length, 'names differ'),
+  /** a C-STORE listener: what the sender of a source stores here is a hint about that source; none when absent */
+  dicom: Listen.extend({
+    /** our own application entity title */
+    ae: AeTitle,
+    /** PEM: with it only senders with a certificate below `ca` */
+    tls: TlsFiles.extend({ ca: z.string().min(1) }).optional(),
+  }).optional(),
+  /** a listener for web hooks that bring a look at the sources forward; none when absent */
+  hooks: Listen.extend({
+    /** file (0600) with the secret that a caller shows, 16 characters or more */
+    secretFile: z.string().min(1),
+  })
+    .refine(({ host }) => LOOPBACK.test(host), { path: ['host'] })
+    .optional(),
   /** who gets which preset on every new volume, beside the administrators */
   policy: z.array(z.strictObject({ to: Principal, preset: Preset })).max(50),
   /** JSON list of principals that nobody here answers */

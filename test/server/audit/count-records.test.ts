@@ -10,6 +10,7 @@ t.test('every event that the servers write down is on the list of those that are
     const source = readFileSync(resolve(cwd, file), 'utf8')
     return [...source.matchAll(/event: '([a-z.-]+)',\s*outcome: '/g)].map(([, event]) => event!)
   })
-  // The refusals are noted without an outcome, which is always the same.
-  t.strictSame([...new Set([...written, 'request-refused'])].toSorted(), [...AUDIT_EVENTS].toSorted())
+  // Refusals are noted without an outcome, which is always the same.
+  const noted = ['association-refused', 'hook-refused', 'request-refused']
+  t.strictSame([...new Set([...written, ...noted])].toSorted(), [...AUDIT_EVENTS].toSorted())
 })

@@ -2,9 +2,11 @@ import type { Audit, AuditEvent } from './audit.ts'
 
 /** Every event that a server writes down, for those who count them; a test finds one that is missing. */
 export const AUDIT_EVENTS = [
+  'association-refused',
   'catching-up',
   'heads-read',
   'held-keys-read',
+  'hook-refused',
   'key-server-fault',
   'metadata-queried',
   'metadata-read',

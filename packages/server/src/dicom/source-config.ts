@@ -17,7 +17,7 @@ const common = {
   url: z.string().min(1).max(2_000),
   /** a series counts as complete when nothing came for so long, and the source's own count stands still */
   quietSeconds: Seconds.default(10),
-  /** how often the whole source is compared with what is registered; 0 is never */
+  /** how often the whole source is compared with what is registered, from the start on; 0 is never, and a folder is not watched */
   pollSeconds: z.number().min(0).max(86_400).default(300),
   /** studies from so many days back are looked at by each poll, beside what is new; none looks at all of them */
   pollDays: z.int().min(1).max(36_500).optional(),
@@ -63,6 +63,12 @@ const server = {
         .array(z.union([z.ipv4(), z.ipv6()]))
         .min(1)
         .max(100),
+      /** SHA-256 (hex) of the certificates it may show; any below the listener's CA when absent */
+      certificates: z
+        .array(z.string().regex(/^[0-9a-f]{64}$/))
+        .min(1)
+        .max(10)
+        .optional(),
     })
     .optional(),
 }

@@ -1,15 +1,9 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { MdmError } from '@mdm/core/errors'
 import type { Health } from './health.ts'
+import { listenLocally, type LocalListener } from './listen-locally.ts'
 
 /** The version of Prometheus' text format that Registry.text() writes. */
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-
-export interface LocalListener {
-  readonly url: string
-  stop(): Promise<void>
-}
 
 /**
  * The operator's own listener: /metrics and /health over plain HTTP, nothing else and to nobody in particular, so it belongs
@@ -43,24 +37,5 @@ export async function serveLocally(o: {
         () => send(500, 'text/plain', ''),
       )
   })
-  server.maxConnections = 32
-  server.on('clientError', (_error, socket) => socket.destroy())
-  await new Promise<void>((resolve, reject) => {
-    const failed = (cause: Error) =>
-      reject(new MdmError('MDM_CONFIG', 'cannot listen on the address of "metrics"', { cause }))
-    server.once('error', failed)
-    server.listen(o.port, o.host, () => {
-      server.off('error', failed)
-      resolve()
-    })
-  })
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://${o.host.includes(':') ? `[${o.host}]` : o.host}:${port}`,
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
-  }
+  return await listenLocally(server, { ...o, field: 'metrics' })
 }

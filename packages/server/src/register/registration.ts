@@ -24,7 +24,7 @@ export interface RegistrationOptions extends RegisterOptions {
   /** by name */
   readonly sources: ReadonlyMap<string, DicomSource>
   readonly log: Log
-  /** in whose name a site that was put back looks at its sources: its own */
+  /** in whose name a site registers what nobody asked for: its own */
   readonly self: AuditCaller
   /** 3,000 unless told */
   readonly retryMs?: number
@@ -41,6 +41,13 @@ export interface Registration {
    * @throws MDM_USAGE when the site has no such source
    */
   start(o: { source?: string | undefined; caller: AuditCaller }): AsyncGenerator<RegisterEvent, void>
+  /**
+   * Registers one series in the site's own name, after what its source is busy with. Resolves when the outcome is durable: a volume,
+   * a refusal, or a row of the journal that goes on by itself.
+   *
+   * @throws MDM_SOURCE_UNREACHABLE, MDM_AUDIT, MDM_STORE
+   */
+  registerOne(source: DicomSource, ref: SeriesRef): Promise<void>
   /** Takes up what a stop or a missing key server left, and goes on doing so until close(). */
   resume(): void
   /** Stops at the next step; the journal keeps the rest. */
@@ -116,6 +123,9 @@ export function createRegistration(o: RegistrationOptions): Registration {
       return mergeFeeds(chosen.map((source) => launch(source, caller).follow()))
     },
 
+    registerOne: (source, ref) =>
+      alone(source.name, () => takeSeries(o, inFlight, { source, ref, caller: o.self, signal })),
+
     resume() {
       loop = (async () => {
         while (!signal.aborted) {
@@ -177,14 +187,21 @@ async function resumeSource(
   const faults = containFaults()
   for (const { ref, caller } of entries) {
     signal.throwIfAborted()
-    await faults.contain(async () => {
-      for await (const { type } of registerSeries(o, inFlight, { source, ref, caller, signal })) {
-        o.ended?.(type)
-        o.log.info({ event: `registration-${type}` })
-      }
-    })
+    await faults.contain(() => takeSeries(o, inFlight, { source, ref, caller, signal }))
   }
   faults.throwFirst()
+}
+
+/** One series that nobody waits for: what becomes of it is counted and logged. */
+async function takeSeries(
+  o: RegistrationOptions,
+  inFlight: InFlight,
+  of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller; signal: AbortSignal },
+): Promise<void> {
+  for await (const { type } of registerSeries(o, inFlight, of)) {
+    o.ended?.(type)
+    o.log.info({ event: `registration-${type}` })
+  }
 }
 
 /** One series that cannot be handled must not keep the others out; its fault is told when all are done. */
