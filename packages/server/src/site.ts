@@ -42,6 +42,7 @@ import { readSecretFile, SiteConfig } from './site-config.ts'
 import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
 import { openSources } from './site-sources.ts'
+import { startSiteTriggers } from './site-triggers.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
 import { openSiteStore } from './store/site-store.ts'
@@ -195,13 +196,21 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     if (local !== undefined) closing.add(local, (opened) => opened.stop())
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     registration.resume()
+    const triggers = await startSiteTriggers({
+      ...{ config, path, db, audit, sources, registration, registry: measured.registry, now, log },
+    }).catch(async (error: unknown) => {
+      await Promise.all([registration.close(), serving.stop()])
+      throw error
+    })
+    const { close: closeTriggers, ...listeners } = triggers
     return {
       url: serving.url,
+      ...listeners,
       ...(local === undefined ? {} : { metricsUrl: local.url }),
       reload: reloadLevel(file, ownLog),
       async stop() {
         // A job under way ends its client's stream, which stop() would wait for.
-        await Promise.all([registration.close(), serving.stop()])
+        await Promise.all([closeTriggers(), registration.close(), serving.stop()])
         await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)
         await closing.close()
       },

@@ -13,6 +13,8 @@ export interface DemoOptions {
   readonly source?: string | undefined
   readonly keyServers: number
   readonly threshold: number
+  /** register by itself what comes into the folder */
+  readonly live?: boolean
   readonly signal: AbortSignal
 }
 
@@ -53,6 +55,7 @@ export async function demoUp(folder: string, o: DemoOptions): Promise<DemoGrid> 
 async function provision(dir: string, source: string, o: DemoOptions): Promise<Provisioned> {
   const counts = ['--key-servers', String(o.keyServers), '--threshold', String(o.threshold)]
   const args = ['provision', 'grid', '--dir', dir, ...counts, '--source', source, '--json']
+  if (o.live === true) args.push('--live')
   return JSON.parse(await runServerCommand(args, o.signal)) as Provisioned
 }
 

@@ -4,7 +4,7 @@ import { optional, print, required, type Command } from './command.ts'
 /** A whole grid on one machine, for trials and tests. */
 export const provisionGrid: Command = {
   words: 'provision grid',
-  usage: '--dir DIR [--site NAME] [--key-servers N] [--threshold M] [--source FOLDER] [--json]',
+  usage: '--dir DIR [--site NAME] [--key-servers N] [--threshold M] [--source FOLDER] [--live] [--json]',
   summary: 'make CA, users, key servers, a site and its roster, all on this machine',
   options: {
     dir: { type: 'string' },
@@ -12,6 +12,7 @@ export const provisionGrid: Command = {
     'key-servers': { type: 'string' },
     threshold: { type: 'string' },
     source: { type: 'string' },
+    live: { type: 'boolean' },
     json: { type: 'boolean' },
   },
   async run(values) {
@@ -21,6 +22,7 @@ export const provisionGrid: Command = {
       site: optional(values, 'site') ?? 'demo',
       keyServers: whole(optional(values, 'key-servers') ?? '3'),
       threshold: whole(optional(values, 'threshold') ?? '2'),
+      live: values.live === true,
       ...(source === undefined ? {} : { source }),
     })
     if (values.json === true) return print(JSON.stringify(grid))

@@ -27,6 +27,8 @@ export interface GridOptions {
   readonly threshold: number
   /** folder of DICOM files the site reads */
   readonly source?: string
+  /** what comes into the folder is registered by itself; false unless told, so that trials show each step */
+  readonly live?: boolean
 }
 
 /** What `mdm-server provision grid --json` prints. */
@@ -96,6 +98,7 @@ export async function provisionGrid(dir: string, o: GridOptions): Promise<Provis
     administrators: users.filter((user) => user.name === 'admin').map(administrator),
     keyServers: keyServers.map((server) => server.entry),
     threshold: o.threshold,
+    live: o.live ?? false,
     ...(o.source === undefined ? {} : { source: resolve(o.source) }),
   })
   const { roster, fingerprint, api, config } = provisioned

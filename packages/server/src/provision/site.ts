@@ -29,6 +29,8 @@ export interface SiteOptions extends Address {
   readonly threshold: number
   /** folder of DICOM files */
   readonly source?: string
+  /** false: what comes into the folder is registered only when somebody asks */
+  readonly live?: boolean
   /** `postgres://user@host/database`; a SQLite file in the folder when absent */
   readonly store?: string
   /** who runs each key server, by its id */
@@ -98,6 +100,10 @@ export async function provisionSite(dir: string, o: SiteOptions): Promise<Provis
   return { dir, api, config, roster, fingerprint, rosterFile }
 }
 
+function folderOf(source: string, live: boolean): z.input<typeof SiteConfig>['sources'][number] {
+  return { name: 'folder', url: pathToFileURL(source).href, ...(live ? {} : { pollSeconds: 0 }) }
+}
+
 function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
   return {
     kind: 'site',
@@ -111,7 +117,7 @@ function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
     spool: { dir: 'spool', quotaBytes: SPOOL_BYTES },
     srm: { host: o.host, port: o.srmPort },
     pseudonymKey: 'pseudonym.key',
-    sources: o.source === undefined ? [] : [{ name: 'folder', url: pathToFileURL(o.source).href }],
+    sources: o.source === undefined ? [] : [folderOf(o.source, o.live ?? true)],
     policy: [],
     bans: 'bans.json',
     ...(o.operators === undefined ? {} : { operators: o.operators }),

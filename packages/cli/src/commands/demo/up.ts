@@ -22,6 +22,7 @@ export default class DemoUp extends BaseCommand {
       helpValue: 'FOLDER',
       description: 'DICOM files to serve; made-up CT and MR series when absent',
     }),
+    live: Flags.boolean({ description: 'register by itself what comes into the folder of DICOM files' }),
     'key-servers': Flags.integer({
       min: 2,
       max: 32,
@@ -40,7 +41,7 @@ export default class DemoUp extends BaseCommand {
 
   async run(): Promise<DemoGrid> {
     const { flags } = await this.parse(DemoUp)
-    const { dir, source, threshold } = flags
+    const { dir, source, threshold, live } = flags
     const keyServers = flags['key-servers']
     if (threshold >= keyServers)
       throw new MdmError(
@@ -48,7 +49,7 @@ export default class DemoUp extends BaseCommand {
         '--threshold must be below --key-servers, or one lost server loses every key',
       )
     const { demoUp } = await import('../../demo/up.ts')
-    const grid = await demoUp(dir, { source, keyServers, threshold, signal: this.signal })
+    const grid = await demoUp(dir, { source, keyServers, threshold, live, signal: this.signal })
     const servers = [
       ['site', grid.site.api, grid.site.pid],
       ...grid.keyServers.map((k) => ['key server', k.url, k.pid]),
