@@ -80,12 +80,12 @@ export function createListener(o: {
       }
     },
 
-    async onStore({ sopClass, sop, transferSyntax, chunks }, association) {
+    async onStore({ transferSyntax, chunks }, association) {
       const found = pusherOf(pushers, association)
       if (!('source' in found)) return CANNOT_UNDERSTAND
       const { source } = found
       try {
-        const { study, series } = await readObjectHeader({ sopClass, sop, transferSyntax, dataSet: chunks })
+        const { study, series } = await readObjectHeader({ transferSyntax, dataSet: chunks })
         if (notices.count(source) >= MAX_WAITING) return OUT_OF_RESOURCES
         await notices.note('listener', [{ source, ref: { study, series } }])
         return SUCCESS
