@@ -5,6 +5,7 @@ import { parseContainerHeader, type ContainerHeader } from '../crypto/container/
 import { MdmError } from '../errors.ts'
 import type { Guid, VolumeName } from '../names.ts'
 import { lockPart } from './part-lock.ts'
+import { WriteBehind } from './write-behind.ts'
 
 /** Looks at one frame record of a container, index from 1. @throws MDM_CONTAINER when it is not that frame */
 export type FrameCheck = (index: number, record: Uint8Array) => void
@@ -46,6 +47,7 @@ export class PartFile {
   #size = 0
   #mine = true
   #received = 0
+  #writer: WriteBehind | undefined
 
   constructor(path: string, handle: FileHandle, release: () => Promise<void>) {
     this.path = path
@@ -109,17 +111,23 @@ export class PartFile {
 
   /** Begins anew with a header, or goes on behind `bytes`. */
   async cut(bytes: number): Promise<void> {
-    await this.handle.truncate(bytes)
+    // Cutting an empty file would make ext4 write all of it when it is closed, just before it is deleted.
+    if (this.#size > bytes) await this.handle.truncate(bytes)
+    this.#writer = undefined
     this.#size = bytes
   }
 
+  /** Takes a record, which reaches the file a moment later; flush() waits for that. */
   async append(record: Uint8Array): Promise<void> {
-    for (let done = 0; done < record.length;) {
-      const { bytesWritten } = await this.handle.write(record, done, record.length - done, this.#size)
-      done += bytesWritten
-      this.#size += bytesWritten
-      this.#received += bytesWritten
-    }
+    this.#writer ??= new WriteBehind(this.handle, { position: this.#size })
+    await this.#writer.put(record)
+    this.#size += record.length
+    this.#received += record.length
+  }
+
+  /** Waits until all that was appended is in the file. */
+  async flush(): Promise<void> {
+    await this.#writer?.flush()
   }
 
   /** Lets go; what is not kept goes, unless it was never known to be of the volume meant. */

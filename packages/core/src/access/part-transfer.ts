@@ -142,6 +142,11 @@ async function complete(
       await part.append(record)
     }
     if ((await intake.next()) !== undefined) throw notAnnounced()
+    await part.flush()
+  } catch (error) {
+    // What came is kept for the next attempt; a disk that fails is reported as that, whatever failed before.
+    await part.flush()
+    throw error
   } finally {
     await intake.close()
   }

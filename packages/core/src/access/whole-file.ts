@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { MdmError } from '../errors.ts'
 import { free } from '../memory.ts'
+import { WriteBehind } from './write-behind.ts'
 
 /** How much was written, and the SHA-256 of it in hex. */
 export interface Written {
@@ -13,6 +14,7 @@ export interface Written {
 }
 
 const READ_BYTES = 1 << 20
+const WRITE_BYTES = 1 << 20
 
 /**
  * Writes a file that appears whole or not at all: another name beside it, fsync, rename, fsync of the folder.
@@ -26,14 +28,17 @@ export async function writeWhole(
 ): Promise<Written> {
   await unlink(temporary).catch(() => {})
   const file = await open(temporary, 'wx', 0o600)
+  const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES })
   try {
-    const written = await copy(content, (chunk) => file.appendFile(chunk))
+    const written = await copy(content, (chunk) => behind.put(chunk))
+    await behind.flush()
     await file.sync()
     await file.close()
     await rename(temporary, path)
     await syncFolder(path)
     return written
   } catch (error) {
+    await behind.stop()
     await file.close().catch(() => {})
     await unlink(temporary).catch(() => {})
     throw error
@@ -72,19 +77,38 @@ export function streamSink(out: Writable): {
 }
 
 /**
- * The bytes of an open file from its start. All pieces but the first share one buffer: each is valid until the next is
- * asked for, as decryptContainer needs it.
+ * The bytes of an open file from its start, the next piece being read while one is used. All pieces but the first are in two
+ * buffers: each is valid until the next is asked for, as decryptContainer needs it.
  */
 export async function* readingFrom(file: FileHandle): AsyncGenerator<Buffer> {
   // Readers keep parts of a header, so what holds one is never written again.
   const first = Buffer.alloc(65_536)
-  let { bytesRead } = await file.read(first, 0, first.length, 0)
-  if (bytesRead > 0) yield first.subarray(0, bytesRead)
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
-  for (let position = bytesRead; bytesRead > 0; position += bytesRead) {
-    ;({ bytesRead } = await file.read(buffer, 0, buffer.length, position))
-    if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
+  const { bytesRead } = await file.read(first, 0, first.length, 0)
+  if (bytesRead === 0) return
+  let [used, free] = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)]
+  let position = bytesRead
+  let next = readAhead(file, free, position)
+  try {
+    yield first.subarray(0, bytesRead)
+    for (;;) {
+      const { bytesRead } = await next
+      if (bytesRead === 0) return
+      position += bytesRead
+      ;[used, free] = [free, used]
+      next = readAhead(file, free, position)
+      yield used.subarray(0, bytesRead)
+    }
+  } finally {
+    // The file may be closed when this has ended, so nothing is being read then.
+    await next.catch(() => undefined)
   }
+}
+
+/** A read whose fault waits until somebody asks for what it read. */
+function readAhead(file: FileHandle, into: Buffer, position: number) {
+  const read = file.read(into, 0, into.length, position)
+  read.catch(() => undefined)
+  return read
 }
 
 async function copy(
