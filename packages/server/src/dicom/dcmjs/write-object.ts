@@ -1,4 +1,5 @@
 import dcmjs from 'dcmjs'
+import { IMPLEMENTATION_CLASS } from '../dimse/uids.ts'
 import { EXPLICIT_LITTLE_ENDIAN } from '../part10/locate.ts'
 
 // its log prints values of the objects it handles
@@ -6,9 +7,6 @@ dcmjs.log.setLevel('silent')
 
 /** Attributes by keyword of DICOM PS3.6, such as `PatientName`; undefined ones are left out. */
 export type Attributes = Record<string, unknown>
-
-/** One of our own, so that objects we made can be told (2.25 + UUID, PS3.5 B.2). */
-const IMPLEMENTATION = '2.25.161803398874989484820458683436563811772'
 
 /**
  * A DICOM object as a file of PS3.10.
@@ -23,7 +21,7 @@ export function writeObject(attributes: Attributes, transferSyntax: string = EXP
     MediaStorageSOPClassUID: attributes.SOPClassUID,
     MediaStorageSOPInstanceUID: attributes.SOPInstanceUID,
     TransferSyntaxUID: transferSyntax,
-    ImplementationClassUID: IMPLEMENTATION,
+    ImplementationClassUID: IMPLEMENTATION_CLASS,
   })
   const object = new DicomDict(meta)
   object.dict = DicomMetaDictionary.denaturalizeDataset({ _vrMap: { PixelData: 'OW' }, ...present })

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { dimseError } from './faults.ts'
 import { encodeAbort } from './pdu.ts'
@@ -33,7 +33,9 @@ export async function connect(
     if (peer.tls === undefined) return new Transport(tcp, settings)
     const { ca, cert, key, servername } = peer.tls
     const host = servername ?? peer.host
-    const tls = connectTls({ socket: tcp, host, ...serverName(host), ca, cert, key, minVersion: 'TLSv1.2' })
+    // an address is no server name (RFC 6066 section 3)
+    const named = isIP(host) === 0 ? { servername: host } : {}
+    const tls = connectTls({ socket: tcp, host, ...named, ca, cert, key, minVersion: 'TLSv1.2' })
     tls.on('error', ignore)
     sockets.unshift(tls)
     tls.once('close', () => tcp.destroy())
@@ -49,11 +51,6 @@ export async function connect(
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
   }
-}
-
-/** An address is no server name (RFC 6066 section 3). */
-function serverName(host: string): { servername?: string } {
-  return /^[0-9.]+$|:/.test(host) ? {} : { servername: host }
 }
 
 function ready(socket: Socket, event: string, fault: 'connect' | 'tls', message: string): Promise<void> {

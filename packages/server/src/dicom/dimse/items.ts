@@ -16,6 +16,9 @@ export const ITEM = {
   identityAc: 0x59,
 } as const
 
+/** An A-ASSOCIATE with 128 contexts and as many roles has 300; each item costs an object. */
+const MAX_ITEMS = 1_000
+
 /** Type, a reserved byte, length in 2 bytes, value. */
 export function item(type: number, parts: readonly Uint8Array[]): Buffer {
   const value = Buffer.concat(parts)
@@ -35,6 +38,7 @@ export function items(bytes: Buffer): { type: number; value: Buffer }[] {
   for (let at = 0; at < bytes.length;) {
     const end = at + 4 <= bytes.length ? at + 4 + bytes.readUInt16BE(at + 2) : Infinity
     if (end > bytes.length) throw dimseError('protocol', 'an item of the association is cut short')
+    if (found.length >= MAX_ITEMS) throw dimseError('protocol', 'an association of too many items')
     found.push({ type: bytes[at]!, value: bytes.subarray(at + 4, end) })
     at = end
   }

@@ -72,7 +72,7 @@ export async function serveDimse(o: DimseServerOptions): Promise<DimseServer> {
   }
   const server = listener(o, limits, onSecure)
   server.on('connection', (tcp: Socket) => {
-    sockets.set(tcp, undefined)
+    if (!sockets.has(tcp)) sockets.set(tcp, undefined)
     tcp.once('close', () => sockets.delete(tcp))
   })
   // beyond twice the limit nobody is told why: what has not yet asked for an association is no association

@@ -79,6 +79,7 @@ export interface RetrieveRequest {
   patient?: string
   study: string
   series: string
+  /** at most 1,000: more do not fit into one value (PS3.5 7.1.2) */
   sops?: readonly string[]
 }
 

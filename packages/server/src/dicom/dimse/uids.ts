@@ -25,7 +25,7 @@ export function isStorageClass(uid: string): boolean {
   return !uid.startsWith(STANDARD) || STANDARD_STORAGE.some((root) => uid.startsWith(root))
 }
 
-/** One of our own (2.25 + UUID, PS3.5 B.2), so that logs of peers say who called. */
+/** One of our own (2.25 + UUID, PS3.5 B.2), so that objects we made and logs of peers say whose they are. */
 export const IMPLEMENTATION_CLASS = '2.25.161803398874989484820458683436563811772'
 export const IMPLEMENTATION_VERSION = 'MDM'
 
