@@ -83,14 +83,13 @@ class Reader {
   }
 
   /** What is left of the part; the boundary behind it is read too. */
-  async *rest(): AsyncGenerator<Buffer> {
-    const number = this.#number
-    while (this.#inPart) {
+  async *rest(number = this.#number): AsyncGenerator<Buffer> {
+    while (this.#inPart || number !== this.#number) {
+      if (number !== this.#number) throw new Error('a part is read before the next one, or not at all')
       const bytes = this.#left === undefined ? await this.#searched() : await this.#counted(this.#left)
       this.#room -= bytes.length
       if (this.#room < 0) throw this.#fault('sends a part that is too long')
       if (bytes.length > 0) yield bytes
-      if (number !== this.#number) throw new Error('a part is read before the next one, or not at all')
     }
   }
 
