@@ -8,6 +8,8 @@ import { LOOPBACK } from './config.ts'
 import { serveDimse } from './dicom/dimse/index.ts'
 import type { SourceConfig } from './dicom/source-config.ts'
 import type { DicomSource } from './dicom/source.ts'
+import type { Arrivals } from './dicom/sources/arrivals.ts'
+import { absoluteSource, kindOf } from './dicom/sources/index.ts'
 import { readServerOptions } from './dicom/sources/server-options.ts'
 import type { Log } from './http/log.ts'
 import type { Registry } from './http/metrics/registry.ts'
@@ -32,6 +34,8 @@ export interface SiteTriggersOptions {
   readonly db: SiteStore
   readonly audit: Audit
   readonly sources: ReadonlyMap<string, DicomSource>
+  /** where what a C-MOVE brings to the listener goes */
+  readonly arrivals: Arrivals | undefined
   readonly registration: Registration
   readonly registry: Registry
   readonly now: () => Date
@@ -54,7 +58,9 @@ export async function startSiteTriggers(o: SiteTriggersOptions): Promise<SiteTri
   const { config, path, db, audit, now, log } = o
   const notices = await openNotices(db, now)
   const sources = await Promise.all(
-    config.sources.map((source) => triggeredSource(source, o.sources.get(source.name)!, path)),
+    config.sources.map((source) =>
+      triggeredSource(absoluteSource(source, path), o.sources.get(source.name)!),
+    ),
   )
   const clock = { now: () => now().getTime() }
   const refusals = new Map<string, ReturnType<typeof countRefusals>>()
@@ -100,15 +106,11 @@ export async function startSiteTriggers(o: SiteTriggersOptions): Promise<SiteTri
   }
 }
 
-async function triggeredSource(
-  config: SourceConfig,
-  source: DicomSource,
-  path: (relative: string) => string,
-): Promise<TriggeredSource> {
+async function triggeredSource(config: SourceConfig, source: DicomSource): Promise<TriggeredSource> {
   const { url, quietSeconds, pollSeconds, pollDays, changes } = config
   const times = { quietMs: quietSeconds * 1000, pollMs: pollSeconds * 1000, pollDays }
-  const folder = url.startsWith('file:') ? fileURLToPath(url) : path(url)
-  if (!/^[a-z][a-z0-9+.-]+:/i.test(url) || url.startsWith('file:')) return { source, ...times, folder }
+  if (kindOf(url) === 'file')
+    return { source, ...times, folder: /^file:/i.test(url) ? fileURLToPath(url) : url }
   if (changes === undefined) return { source, ...times }
   const { protocol, hostname } = new URL(changes)
   if (protocol !== 'https:' && !(protocol === 'http:' && LOOPBACK.test(hostname.replace(/^\[|\]$/g, ''))))
@@ -119,7 +121,7 @@ async function triggeredSource(
 }
 
 async function serveListener(
-  { config, path }: SiteTriggersOptions,
+  { config, path, arrivals }: SiteTriggersOptions,
   notices: Awaited<ReturnType<typeof openNotices>>,
   refused: (check: string) => Promise<void>,
 ) {
@@ -137,7 +139,7 @@ async function serveListener(
         key: await readSecretFile(path(tls.key)),
       },
     }),
-    ...createListener({ notices, pushers, refused }),
+    ...createListener({ notices, pushers, arrivals, refused }),
   })
 }
 

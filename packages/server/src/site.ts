@@ -23,6 +23,7 @@ import { openCrls, readConfig } from './config.ts'
 import { createDelivery } from './deliver/delivery.ts'
 import { deliveryRoutes } from './deliver/routes.ts'
 import type { DicomSource } from './dicom/source.ts'
+import { createArrivals } from './dicom/sources/arrivals.ts'
 import { createApp } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import { openLog, type Log } from './http/log.ts'
@@ -101,9 +102,10 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const audit = measured.observe(
       closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close()),
     )
+    const arrivals = config.dicom && createArrivals(config.dicom.ae)
     const { byName: sources } = closing.add(
       await openSources(config.sources, {
-        ...{ path, through: o.through },
+        ...{ path, arrivals, through: o.through },
       }),
       (opened) => opened.close(),
     )
@@ -197,7 +199,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     registration.resume()
     const triggers = await startSiteTriggers({
-      ...{ config, path, db, audit, sources, registration, registry: measured.registry, now, log },
+      ...{ config, path, db, audit, sources, arrivals, registration, now, log },
+      registry: measured.registry,
     }).catch(async (error: unknown) => {
       await Promise.all([registration.close(), serving.stop()])
       throw error

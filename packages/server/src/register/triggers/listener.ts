@@ -1,6 +1,7 @@
 import { BlockList, isIPv4 } from 'node:net'
 import { MdmError } from '@mdm/core/errors'
 import type { DimseServerOptions, IncomingAssociation } from '../../dicom/dimse/index.ts'
+import type { Arrivals } from '../../dicom/sources/arrivals.ts'
 import { readObjectHeader } from '../../dicom/sources/read-objects.ts'
 import type { Notices } from './notices.ts'
 
@@ -48,13 +49,15 @@ export function pusherOf(
 
 /**
  * What the C-STORE listener does: an object that comes from the sender of a source is a hint that its series has changed there.
- * Only the UIDs of its header are used; its pixels pass by. Success is answered when the notice is on the disk.
+ * Only the UIDs of its header are used; its pixels pass by. Success is answered when the notice is on the disk. What a retrieval
+ * of ours asked the sender for (C-MOVE) goes there and is no hint.
  *
  * @param o `refused` writes a stranger down
  */
 export function createListener(o: {
   readonly notices: Notices
   readonly pushers: readonly Pusher[]
+  readonly arrivals?: Pick<Arrivals, 'take'> | undefined
   readonly refused: (unknown: Unknown) => Promise<void>
 }): Pick<DimseServerOptions, 'authorize' | 'onStore' | 'onFault'> {
   const { notices, pushers } = o
@@ -80,10 +83,13 @@ export function createListener(o: {
       }
     },
 
-    async onStore({ transferSyntax, chunks }, association) {
+    async onStore(object, association) {
+      const asked = o.arrivals?.take(object, association)
+      if (asked !== undefined) return await asked
       const found = pusherOf(pushers, association)
       if (!('source' in found)) return CANNOT_UNDERSTAND
       const { source } = found
+      const { transferSyntax, chunks } = object
       try {
         const { study, series } = await readObjectHeader({ transferSyntax, dataSet: chunks })
         if (notices.count(source) >= MAX_WAITING) return OUT_OF_RESOURCES
