@@ -19,6 +19,7 @@ import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
 import { guarded } from './guarded.ts'
 import { checkKeyServers, type SiteRoster } from './key-servers.ts'
 import { checkNode } from './node-version.ts'
+import { checkListeners } from './listeners.ts'
 import { checkOperators } from './operators.ts'
 import { checkOwnServer } from './own-server.ts'
 import { checkRosterContent, checkUser } from './roster-content.ts'
@@ -69,6 +70,10 @@ export async function checkSite(
   }))
   const files = privatePaths(config, path, file, store)
   const bans = config.bans === undefined ? undefined : path(config.bans)
+  const server =
+    credential === undefined
+      ? []
+      : await guarded('server', () => checkOwnServer(config.listen, credential, start))
   return [
     node,
     good('configuration', file, 'it can be read'),
@@ -114,9 +119,10 @@ export async function checkSite(
           const rosterFile = join(rosterDir, `${config.site}.${roster.body.seq}.jws`)
           return checkOthers({ roster, file: rosterFile }, credential, now, path(config.tls.key))
         })),
-    ...(credential === undefined
-      ? []
-      : await guarded('server', () => checkOwnServer(config.listen, credential, start))),
+    ...server,
+    ...(await guarded('listener', () =>
+      checkListeners(config, { runs: server.some(({ level }) => level !== 'warn') }),
+    )),
   ]
 }
 
@@ -163,6 +169,9 @@ function privatePaths(
     { path: path(config.tls.key), kind: 'key' },
     { path: path(config.signingKey), kind: 'key' },
     { path: path(config.pseudonymKey), kind: 'key' },
+    ...[config.hooks?.secretFile, config.dicom?.tls?.key].flatMap((key) =>
+      key === undefined ? [] : [{ path: path(key), kind: 'key' as const }],
+    ),
     { path: path(config.rosters), kind: 'folder', optional: true },
     { path: path(config.spool.dir), kind: 'folder', optional: true },
     { path: path(config.audit), kind: 'file', optional: true },

@@ -44,6 +44,16 @@ export const FINDINGS = {
     'a registration has begun and not ended',
     'nothing while the server runs: it goes on by itself; else start the server and all key servers',
   ],
+  'notice-open': [
+    'warn',
+    'series were noticed a day ago or more and are not registered',
+    'see that the source and all key servers answer; the log says "notice-kept" with the reason',
+  ],
+  'notice-unknown-source': [
+    'warn',
+    'series were noticed of a source that is not configured',
+    'nothing: they are registered if the source comes back',
+  ],
   'registration-lost': [
     'fault',
     'the journal says ACTIVE where there is no volume',

@@ -11,6 +11,7 @@ import { checkAudit } from './audit.ts'
 import { collect, type Report } from './findings.ts'
 import { checkJournal } from './journal.ts'
 import { checkLists } from './lists.ts'
+import { checkNotices } from './notices.ts'
 import { checkShares } from './shares.ts'
 import { checkSpool } from './spool.ts'
 import { checkVolumes } from './volumes.ts'
@@ -33,6 +34,8 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
     const versions = await checkVolumes(db, roster, to)
     await checkLists(db, roster, to)
     await checkJournal(db, to)
+    const names = config.sources.map(({ name }) => name)
+    await checkNotices(db, { sources: names, now: new Date() }, to)
     return versions
   })
   await checkSpool(path(config.spool.dir), active, to)
