@@ -47,8 +47,11 @@ export interface FileMeta {
  * @see DICOM PS3.10 section 7.1
  */
 export function readFileMeta(bytes: Buffer): FileMeta | undefined {
-  const preamble = bytes.length >= 132 && bytes.toString('latin1', 128, 132) === 'DICM'
-  if (!preamble && !startsLikeDicom(bytes)) return undefined
+  const bare = startsLikeDicom(bytes)
+  // the four letters may also be a part of a value
+  const marked = bytes.length >= 132 && bytes.toString('latin1', 128, 132) === 'DICM'
+  const preamble = marked && !(bare && bytes.length >= 134 && bytes.readUInt16LE(132) !== 2)
+  if (!preamble && !bare) return undefined
   const meta = readMeta(bytes, preamble ? 132 : 0)
   return {
     end: meta.end,
