@@ -39,7 +39,7 @@ t.test(
 )
 
 t.test(
-  'before a byte came, only a site that is away, has its database away or says "later" is asked again',
+  'before a byte came, only a site that is away, has its database away, no room or says "later" is asked again',
   async (t) => {
     const again: ErrorCode[] = []
     for (const code of CODES) {
@@ -51,7 +51,26 @@ t.test(
       const o = { retries: 1, received: () => false, signal: abort.signal, onRetry }
       await t.rejects(retrying(failing(code, 1).work, o))
     }
-    t.same(again, ['MDM_UNREACHABLE', 'MDM_LIMIT', 'MDM_STORE'])
+    t.same(again, ['MDM_UNREACHABLE', 'MDM_SPOOL_FULL', 'MDM_LIMIT', 'MDM_STORE'])
+  },
+)
+
+t.test(
+  'a volume that is larger than the whole spool is not asked for again, one that waits for room is',
+  async (t) => {
+    for (const [neededBytes, again] of [
+      [101, false],
+      [100, true],
+    ] as const) {
+      let calls = 0
+      const work = async () => {
+        calls++
+        throw new MdmError('MDM_SPOOL_FULL', undefined, { details: { neededBytes, limitBytes: 100 } })
+      }
+      const o = { retries: 1, received: () => false, wait: async () => undefined }
+      await t.rejects(retrying(work, o), { code: 'MDM_SPOOL_FULL' })
+      t.equal(calls, again ? 2 : 1, `${neededBytes} of 100 bytes`)
+    }
   },
 )
 

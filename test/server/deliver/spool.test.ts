@@ -130,7 +130,10 @@ t.test('a spool without room is a refusal before source or key are asked', async
   const keys = { fetch: () => Promise.reject(new Error('the key was asked for')) }
   const quotaBytes = volume.record.containerBytes + 1
   const { delivery } = deliveryOf(t, volume, { source, keys, quotaBytes })
-  await t.rejects(delivery.open(volume.record, { signal: forever }), { code: 'MDM_SPOOL_FULL' })
+  await t.rejects(delivery.open(volume.record, { signal: forever }), {
+    code: 'MDM_SPOOL_FULL',
+    details: { limitBytes: quotaBytes },
+  })
   t.equal(source.attempts, 0)
 })
 

@@ -4,8 +4,8 @@ import { ERRORS, MdmError, type ErrorCode } from '../errors.ts'
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 8_000
 
-/** Worth another attempt even before a byte came: the site itself or its database is away, or it says "later". */
-const AT_THE_DOOR = new Set<ErrorCode>(['MDM_UNREACHABLE', 'MDM_LIMIT', 'MDM_STORE'])
+/** Worth another attempt even before a byte came: the site itself or its database is away, or it says "later" or "no room". */
+const AT_THE_DOOR = new Set<ErrorCode>(['MDM_UNREACHABLE', 'MDM_SPOOL_FULL', 'MDM_LIMIT', 'MDM_STORE'])
 
 /** One more attempt that is about to be made. */
 export interface Retry {
@@ -57,8 +57,13 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 }
 
 function isPassing(error: unknown, received: boolean): error is MdmError {
-  if (!(error instanceof MdmError) || !ERRORS[error.code].retry) return false
+  if (!(error instanceof MdmError) || !ERRORS[error.code].retry || neverFits(error)) return false
   return received || AT_THE_DOOR.has(error.code) || isStoreOfKeyServers(error)
+}
+
+/** A volume that is larger than the whole spool of its site. */
+function neverFits({ code, details: { neededBytes, limitBytes } }: MdmError): boolean {
+  return code === 'MDM_SPOOL_FULL' && Number(neededBytes) > Number(limitBytes)
 }
 
 /** Too few key servers, one of which says itself that only its database is away. */

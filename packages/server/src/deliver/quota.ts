@@ -21,7 +21,9 @@ export function createQuota(limit: number, evict: () => boolean): Quota {
     reserve(bytes) {
       // what can never fit must not empty the spool first
       const full = () =>
-        new MdmError('MDM_SPOOL_FULL', `a preparation needs ${bytes} bytes of spool, the limit is ${limit}`)
+        new MdmError('MDM_SPOOL_FULL', `a preparation needs ${bytes} bytes of spool, the limit is ${limit}`, {
+          details: { neededBytes: bytes, limitBytes: limit },
+        })
       if (bytes > limit) throw full()
       while (used + bytes > limit) if (!evict()) throw full()
       used += bytes
