@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { MdmError } from '@mdm/core/errors'
 import { Peer } from '@mdm/core/grid/http'
-import { getHealth } from '@mdm/core/wire/common'
+import { getHealth, postStatement } from '@mdm/core/wire/common'
 import { getContent, getVolume, listVolumes, postQuery } from '@mdm/core/wire/site'
 import { caller, json, pinOf, problem, service, startService, type Answer } from '../../fixtures/loopback.ts'
 import { servicePair } from '../identity/certificates.ts'
@@ -73,6 +73,38 @@ t.test(
       'GET /v1/volumes?limit=7',
       'GET /v1/volumes/%2Fdemo%2Fpacs%2FMR%2F000001',
     ])
+  },
+)
+
+t.test(
+  'a question on a kept connection that the server had closed is asked again, once; a change is not',
+  async (t) => {
+    let hangUps = 0
+    const peerTo = async (t: Test) => {
+      const served = await startService(t, async (request, reply) => {
+        for await (const _ of request);
+        if (hangUps-- > 0) request.socket.destroy()
+        else json(reply, request.method === 'POST' ? { rows: [], withheld: [] } : READY)
+      })
+      return { peer: peerOf(t, served.url), requests: served.requests }
+    }
+    const gone = { code: 'MDM_UNREACHABLE' }
+    const { peer, requests } = await peerTo(t)
+    hangUps = 1
+    await t.rejects(peer.call(getHealth), gone, 'a new connection that dies says something')
+    t.equal(requests.length, 1)
+    t.same(await peer.call(getHealth), READY)
+    hangUps = 1
+    t.same(await peer.call(getHealth), READY)
+    hangUps = 1
+    t.same(await peer.call(postQuery, { body: { expr: 'rows>0' } }), { rows: [], withheld: [] })
+    t.equal(requests.length, 6)
+    hangUps = 2
+    await t.rejects(peer.call(getHealth), gone, 'twice is no accident')
+    t.equal(requests.length, 8)
+    hangUps = 1
+    await t.rejects(peer.call(postStatement, { body: { statement: 'e30.e30.e30' } }), gone)
+    t.equal(requests.length, 9, 'a statement is sent once')
   },
 )
 

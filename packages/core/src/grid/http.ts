@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { MdmError, isErrorCode } from '../errors.ts'
 import type { Contract } from '../wire/contract.ts'
 import { Problem } from '../wire/problem.ts'
+import { bytesOf, isHangUp, networkError, readText } from './reply-bytes.ts'
 
 const MAX_REPLY_BYTES = 32 * 1024 * 1024
 
@@ -59,6 +60,8 @@ export class Peer {
   readonly url: string
   readonly #name: string | undefined
   readonly #agent: Agent
+  /** true once an answer came: then a request may go out on a kept connection */
+  #answered = false
 
   constructor(options: PeerOptions) {
     this.url = options.url
@@ -156,14 +159,14 @@ export class Peer {
   }
 
   async #send<P, Q, B>(
-    contract: { method: string; path: string; body?: unknown },
+    contract: { method: string; path: string; body?: unknown; asksOnly?: boolean | undefined },
     input: CallInput<P, Q, B>,
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> {
     const body = contract.body === undefined ? null : JSON.stringify(input.body ?? {})
-    try {
-      return await this.#agent.request({
+    const send = async () =>
+      await this.#agent.request({
         origin: this.url,
         path: pathOf(contract.path, input.params, input.query),
         method: contract.method as Dispatcher.HttpMethod,
@@ -171,6 +174,14 @@ export class Peer {
         body,
         signal: signal ?? null,
       })
+    const asksOnly = contract.method === 'GET' || contract.asksOnly === true
+    try {
+      const response = await send().catch((error: unknown) => {
+        if (!this.#answered || !asksOnly || !isHangUp(error)) throw error
+        return send()
+      })
+      this.#answered = true
+      return response
     } catch (error) {
       throw networkError(error, signal)
     }
@@ -219,32 +230,6 @@ function pathOf(path: string, params: unknown, query: unknown): string {
     : `${filled}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}`
 }
 
-async function* bytesOf(
-  body: AsyncIterable<unknown>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of body) yield chunk as Buffer
-  } catch (error) {
-    throw networkError(error, signal)
-  }
-}
-
-async function readText(
-  body: AsyncIterable<unknown>,
-  limit: number,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of bytesOf(body, signal)) {
-    bytes += chunk.length
-    if (bytes > limit) throw new MdmError('MDM_BAD_REQUEST', 'the reply is longer than its contract allows')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
 /** The MdmError a problem document stands for; a status without one is a server we do not understand. */
 function problemOf(status: number, text: string, origin: Origin): MdmError {
   const problem = Problem.safeParse(parseJson(text))
@@ -258,12 +243,6 @@ function problemOf(status: number, text: string, origin: Origin): MdmError {
   return new MdmError('MDM_UNREACHABLE', `the server answered with status ${status} and no reason`, {
     details: { ...origin },
   })
-}
-
-function networkError(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (error instanceof MdmError) return error
-  if (signal?.aborted === true) return signal.reason ?? error
-  return new MdmError('MDM_UNREACHABLE', undefined, { cause: error })
 }
 
 function parseJson(text: string): unknown {

@@ -10,6 +10,8 @@ export interface Contract<
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** Path with :name for each param, such as /v1/shares/:guid. */
   readonly path: string
+  /** a POST that changes nothing, so that a client may send it twice, as any GET (RFC 9110 section 9.2.2) */
+  readonly asksOnly?: boolean
   readonly params?: Params
   readonly query?: Query
   readonly body?: Body

@@ -86,6 +86,7 @@ const Cell = z.union([z.string(), z.number(), z.null()])
 export const postQuery = contract({
   method: 'POST',
   path: '/v1/query',
+  asksOnly: true,
   body: z.object({ expr: z.string().max(4000), limit: z.int().min(1).max(10_000).optional() }).strict(),
   reply: z.object({ rows: z.array(z.record(z.string(), Cell)), withheld: z.array(z.string()) }),
 })
