@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Runs from src/ in a checkout (Node strips the types, no build) and from dist/ where the package is installed.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import * as module from 'node:module'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -16,9 +17,23 @@ if (!isNewEnough(process.versions.node)) {
       resolve: (specifier, context, next) =>
         next(specifier, { ...context, conditions: [...context.conditions, '@mdm/source'] }),
     })
-  }
+  } else keepCompiled()
   const { main } = await import(inCheckout ? '../src/main.ts' : '../dist/main.js')
   await main(argv)
+}
+
+/**
+ * Keeps what V8 made of the modules for the next start, which is a third faster with it; in a folder of the user's own,
+ * since whoever writes there says what we run. A start without a home goes on without.
+ */
+function keepCompiled() {
+  try {
+    const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mdm')
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    module.enableCompileCache(folder)
+  } catch {
+    // no home, or one that cannot be written
+  }
 }
 
 /** The oldest Node that can run this: 24.15. */
