@@ -79,65 +79,25 @@ default_md=${algorithm === 'ed25519' ? 'null' : 'sha256'}\npolicy=any\ndefault_d
 [list]\nauthorityKeyIdentifier=keyid\n[delta]\n2.5.29.27=critical,DER:020101\n`,
         )
         const curve = algorithm === 'ec' ? ['-pkeyopt', 'ec_paramgen_curve:P-256'] : []
-        openssl(
-          ...['req', '-x509', '-config', 'cnf', '-newkey', algorithm, ...curve, '-nodes', '-days', '9'],
-          ...['-keyout', 'ca.key', '-out', 'ca.pem'],
-        )
-        openssl(
-          'req',
-          '-new',
-          '-config',
-          'cnf',
-          '-newkey',
-          'ed25519',
-          '-nodes',
-          '-keyout',
-          'key',
-          '-out',
-          'csr',
-          '-subj',
-          '/O=Example/CN=Ann',
-        )
-        openssl(
-          'ca',
-          '-batch',
-          '-config',
-          'cnf',
-          '-name',
-          'authority',
-          '-in',
-          'csr',
-          '-out',
-          'ann.pem',
-          '-notext',
-        )
-        openssl(
-          'ca',
-          '-config',
-          'cnf',
-          '-name',
-          'authority',
-          '-revoke',
-          'ann.pem',
-          '-crl_reason',
-          'keyCompromise',
-        )
-        const list = (...args: string[]) => {
+        const words = (line: string) => line.split(' ')
+        const makeCa = () =>
           openssl(
-            'ca',
-            '-config',
-            'cnf',
-            '-name',
-            'authority',
-            '-gencrl',
-            '-crldays',
-            '7',
-            '-out',
-            'crl',
-            ...args,
+            ...words(`req -x509 -config cnf -nodes -days 9 -keyout ca.key -out ca.pem -newkey ${algorithm}`),
+            ...curve,
           )
+        const authority = (...args: string[]) => openssl(...words('ca -config cnf -name authority'), ...args)
+        const list = (...args: string[]) => {
+          authority(...words('-gencrl -crldays 7 -out crl'), ...args)
           return readFileSync(at('crl'))
         }
+        makeCa()
+        openssl(
+          ...words(
+            'req -new -config cnf -newkey ed25519 -nodes -keyout key -out csr -subj /O=Example/CN=Ann',
+          ),
+        )
+        authority(...words('-batch -in csr -out ann.pem -notext'))
+        authority(...words('-revoke ann.pem -crl_reason keyCompromise'))
         const ca = caOf(readFileSync(at('ca.pem')))
         const read = (file: Buffer) => readCrl(openCrl(crlsIn(file)[0]!), ca)
         const { serial } = readCertificate(new X509Certificate(readFileSync(at('ann.pem'))).raw)
@@ -151,10 +111,7 @@ default_md=${algorithm === 'ed25519' ? 'null' : 'sha256'}\npolicy=any\ndefault_d
         t.throws(() => read(list('-crlexts', 'delta')), refused, 'a delta')
         const past = list('-crl_lastupdate', '20260101000000Z', '-crl_nextupdate', '20260102000000Z')
         t.equal(read(past).nextUpdate.toISOString(), '2026-01-02T00:00:00.000Z')
-        openssl(
-          ...['req', '-x509', '-config', 'cnf', '-newkey', algorithm, ...curve, '-nodes', '-days', '9'],
-          ...['-keyout', 'ca.key', '-out', 'ca.pem'],
-        )
+        makeCa()
         t.throws(() => read(list('-crlexts', 'list')), refused, 'a CA of the same name with another key')
       }
     },
