@@ -11,7 +11,6 @@ import {
   VERIFICATION,
   type Association,
   type DimsePeer,
-  type SubOperations,
 } from '@mdm/server/dicom/dimse/index'
 import t, { type Test } from 'tap'
 import { startCtn } from '../fixtures/peers/ctn.ts'
@@ -20,7 +19,7 @@ import { startOrthanc } from '../fixtures/peers/orthanc.ts'
 import { freePort, missing, peerFolder, startPeer, type Pacs } from '../fixtures/peers/peer.ts'
 import { scriptedObjects, type ScriptedObject } from '../fixtures/scripted-objects.ts'
 import { sharedData } from '../fixtures/shared-data.ts'
-import { gather, listen, until } from '../server/dicom/dimse/both-ends.ts'
+import { getAll, listen, until } from '../server/dicom/dimse/both-ends.ts'
 
 const ILE = '1.2.840.10008.1.2'
 const ELE = '1.2.840.10008.1.2.1'
@@ -244,16 +243,6 @@ async function open(
   ])
   t.teardown(() => association.abort())
   return association
-}
-
-async function getAll(association: Association, request: Parameters<Association['get']>[0]) {
-  const objects = new Map<string, Buffer>()
-  const running = association.get(request)
-  for (;;) {
-    const next = await running.next()
-    if (next.done === true) return { objects, counters: next.value as SubOperations }
-    objects.set(next.value.sop, await gather(next.value.chunks))
-  }
 }
 
 /** Bytes that differ; all of them when the lengths do. */

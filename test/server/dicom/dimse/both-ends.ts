@@ -12,6 +12,8 @@ import {
   type DimseServerOptions,
   type Proposal,
   type ReceivedObject,
+  type RetrieveRequest,
+  type SubOperations,
 } from '@mdm/server/dicom/dimse/index'
 import type { Test } from 'tap'
 import type { ScriptedObject } from '../../../fixtures/scripted-objects.ts'
@@ -129,4 +131,20 @@ export function objectsOf(count: number, bytes: number): ScriptedObject[] {
     data: Buffer.from(Uint8Array.from({ length: bytes }, (_, n) => (n * 31 + at) & 255)),
     keys: { '00080060': 'MR', '00200013': String(at + 1) },
   }))
+}
+
+/** Everything that a C-GET brings. */
+export async function getAll(
+  association: Association,
+  request: RetrieveRequest,
+): Promise<{ objects: Map<string, Buffer>; order: string[]; counters: SubOperations }> {
+  const objects = new Map<string, Buffer>()
+  const order: string[] = []
+  const running = association.get(request)
+  for (;;) {
+    const next = await running.next()
+    if (next.done === true) return { objects, order, counters: next.value }
+    order.push(next.value.sop)
+    objects.set(next.value.sop, await gather(next.value.chunks))
+  }
 }

@@ -1,26 +1,10 @@
-import type { Association, SubOperations } from '@mdm/server/dicom/dimse/index'
 import t from 'tap'
 import type { ScriptedObject } from '../../../fixtures/scripted-objects.ts'
 import { after, startScriptedScp, wholeSeries, type Script } from '../../../fixtures/scripted-scp.ts'
-import { gather, listen, objectsOf, open, openSockets, until } from './both-ends.ts'
+import { gather, getAll, listen, objectsOf, open, openSockets, until } from './both-ends.ts'
 
 const SERIES = { level: 'SERIES', study: '1.2', series: '1.2.3' } as const
 const OBJECTS = objectsOf(5, 150_001)
-
-async function getAll(
-  association: Association,
-  request: Parameters<Association['get']>[0] = SERIES,
-): Promise<{ objects: Map<string, Buffer>; order: string[]; counters: SubOperations }> {
-  const objects = new Map<string, Buffer>()
-  const order: string[] = []
-  const running = association.get(request)
-  for (;;) {
-    const next = await running.next()
-    if (next.done === true) return { objects, order, counters: next.value }
-    order.push(next.value.sop)
-    objects.set(next.value.sop, await gather(next.value.chunks))
-  }
-}
 
 t.test('a series is found and fetched, every byte as it was', async (t) => {
   const scp = await startScriptedScp(t, { objects: OBJECTS })
@@ -33,7 +17,7 @@ t.test('a series is found and fetched, every byte as it was', async (t) => {
     OBJECTS.map(({ sop }) => sop),
   )
   t.equal(found[2]?.get('00200013'), '3')
-  const { objects, counters } = await getAll(association)
+  const { objects, counters } = await getAll(association, SERIES)
   for (const { sop, data } of OBJECTS) t.ok(objects.get(sop)?.equals(data), sop)
   t.same(counters, { status: 0, completed: 5, failed: 0, warning: 0, remaining: undefined, received: 5 })
   t.same(scp.answers, [0, 0, 0, 0, 0])
@@ -57,7 +41,7 @@ t.test('objects that come interleaved with their answers, out of order and twice
     retrieve: () => [{ sendAtOnce: shuffled }, { status: 0, counters: { completed: 6 } }],
   }
   const scp = await startScriptedScp(t, { objects: OBJECTS, script })
-  const { order, counters } = await getAll(await open(t, scp.port))
+  const { order, counters } = await getAll(await open(t, scp.port), SERIES)
   t.same(
     order,
     shuffled.map(({ sop }) => sop),
@@ -175,9 +159,9 @@ for (const [what, { script, code, dimse, objects = 0 }] of Object.entries(FAULTS
 t.test('wrong counters are handed on as they are: the caller holds them against what it knows', async (t) => {
   const script: Script = { retrieve: () => [{ status: 0, counters: { completed: 0, failed: 0 } }] }
   const scp = await startScriptedScp(t, { objects: OBJECTS, script })
-  t.match((await getAll(await open(t, scp.port))).counters, { completed: 0, received: 0, status: 0 })
+  t.match((await getAll(await open(t, scp.port), SERIES)).counters, { completed: 0, received: 0, status: 0 })
   scp.script = { retrieve: after(2, { status: 0xb000, counters: { completed: 2, failed: 3 } }) }
-  const warned = (await getAll(await open(t, scp.port))).counters
+  const warned = (await getAll(await open(t, scp.port), SERIES)).counters
   t.match(warned, { completed: 2, failed: 3, received: 2, status: 0xb000 })
 })
 
@@ -187,9 +171,9 @@ t.test('an operation that ends without success leaves the association for the ne
     script: { retrieve: after(1, { status: 0xa701 }) },
   })
   const association = await open(t, scp.port)
-  await t.rejects(getAll(association), { code: 'MDM_SOURCE_INCOMPLETE', details: { status: 0xa701 } })
+  await t.rejects(getAll(association, SERIES), { code: 'MDM_SOURCE_INCOMPLETE', details: { status: 0xa701 } })
   scp.script = {}
-  t.equal((await getAll(association)).objects.size, 5)
+  t.equal((await getAll(association, SERIES)).objects.size, 5)
 })
 
 t.test('a query that fails says whether it is worth another try', async (t) => {
@@ -244,7 +228,7 @@ t.test('a signal ends a retrieve at once, with its own reason', async (t) => {
   const scp = await startScriptedScp(t, { objects: OBJECTS, script: { retrieve: after(1, 'silence') } })
   const stop = new AbortController()
   const association = await open(t, scp.port, undefined, {}, stop.signal)
-  const running = getAll(association)
+  const running = getAll(association, SERIES)
   await until(() => scp.answers.length === 1)
   stop.abort(new Error('the reader is gone'))
   await t.rejects(running, new Error('the reader is gone'))
@@ -255,7 +239,7 @@ t.test('a reset, a silence or an abort in place of an answer to the release is n
   for (const release of ['reset-after-answer', 'reset', 'close', 'abort', 'silence'] as const) {
     const scp = await startScriptedScp(t, { objects: OBJECTS, script: { release } })
     const association = await open(t, scp.port, undefined, { timeouts: { associationMs: 200 } })
-    await getAll(association)
+    await getAll(association, SERIES)
     await t.resolves(association.release(), release)
     t.notOk(association.isOpen)
   }
@@ -264,7 +248,7 @@ t.test('a reset, a silence or an abort in place of an answer to the release is n
 t.test('two operations at once on one association are our own fault, and the first goes on', async (t) => {
   const scp = await startScriptedScp(t, { objects: OBJECTS, script: { retrieve: slowly } })
   const association = await open(t, scp.port)
-  const first = getAll(association)
+  const first = getAll(association, SERIES)
   await t.rejects(association.echo(), { code: 'MDM_INTERNAL' })
   t.equal((await first).objects.size, 5)
 })
