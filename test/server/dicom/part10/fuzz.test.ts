@@ -7,6 +7,8 @@ import { ownSeeds, realSeeds } from '../../../fuzz/dataset/seeds.ts'
 /** What reading may add to the memory of a server, with the altered objects themselves, of up to 5 MiB each. */
 const MAX_GROWTH_MIB = 512
 
+t.setTimeout(300_000)
+
 t.test('of 20,000 altered objects none breaks the reader, holds it up or gets told', async (t) => {
   const seed = randomInt(2 ** 31)
   const seeds = [...(await ownSeeds()), ...realSeeds()]
