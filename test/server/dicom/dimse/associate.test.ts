@@ -1,7 +1,7 @@
 import { associate, VERIFICATION, type DimsePeer, type Proposal } from '@mdm/server/dicom/dimse/index'
 import { encodeAssociateAc } from '@mdm/server/dicom/dimse/associate-pdu'
 import { encodePdu, PDU } from '@mdm/server/dicom/dimse/pdu'
-import { createServer } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
 import { ELE, ILE, listen, MR, open, openSockets, peerAt, STORE, tcpServer, until } from './both-ends.ts'
@@ -72,7 +72,7 @@ t.test('an answer with a transfer syntax that was not proposed is no acceptance'
 t.test('nobody listening, and a name that is none, are unreachable', async (t) => {
   const closed = createServer().listen(0, '127.0.0.1')
   await once(closed, 'listening')
-  const { port } = closed.address() as { port: number }
+  const { port } = closed.address() as AddressInfo
   closed.close()
   await once(closed, 'close')
   const error = { code: 'MDM_SOURCE_UNREACHABLE', details: { dimse: 'connect' } }
@@ -176,6 +176,24 @@ t.test('a peer that goes while nothing is asked is seen by the next operation', 
     t.ok(await until(() => !association.isOpen))
     await t.rejects(association.echo(), { code: 'MDM_SOURCE_UNREACHABLE' })
   }
+})
+
+t.test('a peer that neither answers an abort nor hangs up keeps no socket of ours', async (t) => {
+  const theirs: Socket[] = []
+  const stubborn = createServer({ allowHalfOpen: true }, (socket) => {
+    theirs.push(socket.on('error', () => {}))
+    socket.once('data', () => socket.write(ACCEPT))
+  }).listen(0, '127.0.0.1')
+  await once(stubborn, 'listening')
+  t.teardown(() => {
+    for (const socket of theirs) socket.destroy()
+    stubborn.close()
+  })
+  const before = openSockets()
+  const association = await open(t, (stubborn.address() as AddressInfo).port, STORE)
+  association.abort()
+  await until(() => theirs.length === 1)
+  t.ok(await until(() => openSockets() === before + 1), 'only theirs is left')
 })
 
 t.test('a hundred associations leave neither socket nor timer', async (t) => {

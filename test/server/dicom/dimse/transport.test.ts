@@ -1,7 +1,9 @@
 import { associate } from '@mdm/server/dicom/dimse/index'
+import { Transport } from '@mdm/server/dicom/dimse/transport'
 import { encodeAssociateAc } from '@mdm/server/dicom/dimse/associate-pdu'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startScriptedScp } from '../../../fixtures/scripted-scp.ts'
@@ -92,6 +94,35 @@ t.test('each PDU leaves in one write, and the command with the first part of its
   await sleep(50)
   t.equal(segments.length, 2, 'command and data set came as one piece')
   t.ok(segments[1]! > 1_000)
+})
+
+t.test('the parts of a PDU go to the system in one call, and each read is acknowledged', async (t) => {
+  const calls: number[] = []
+  class Counted extends Duplex {
+    override _read(): void {}
+    override _write(_chunk: Buffer, _: string, done: () => void): void {
+      calls.push(1)
+      done()
+    }
+    override _writev(chunks: readonly unknown[], done: () => void): void {
+      calls.push(chunks.length)
+      done()
+    }
+    setNoDelay(): void {}
+  }
+  const socket = new Counted()
+  let acknowledged = 0
+  const transport = new Transport(socket as unknown as Socket, {
+    inactivityMs: 1_000,
+    acknowledge: () => acknowledged++,
+  })
+  await transport.write([Buffer.from('header'), Buffer.from('fragment'), Buffer.from('more')])
+  t.same(calls, [3])
+  socket.push(Buffer.from('one'))
+  socket.push(Buffer.from('two'))
+  t.equal((await transport.read(6)).toString(), 'onetwo')
+  t.equal(acknowledged, 2)
+  transport.fail(new Error('done'))
 })
 
 t.test('a slow reader holds the server back: its socket is paused, and memory stays small', async (t) => {
