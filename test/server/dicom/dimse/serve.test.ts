@@ -164,12 +164,18 @@ t.test('the status of the keeper is answered, and a throw is no success', async 
   await t.rejects(association.echo(), { code: 'MDM_SOURCE_REFUSED', details: { status: 0x0122 } })
 })
 
-t.test('an object of another class than its context is not taken under its cover', async (t) => {
+t.test('an object of another class than its context, or of none, is not taken under its cover', async (t) => {
   const here = await listen(t, { acceptsClass: (uid) => uid === MR })
-  const store = { commandField: 1, messageId: 1, affectedSopClass: CT, affectedSop: '1.2', hasDataSet: true }
-  const data = Buffer.concat([encodeDataHeader(1, { isCommand: false, isLast: true }, 4), Buffer.alloc(4)])
-  const { heard } = raw(t, here.port, request(), command(store), data)
-  t.ok(await until(() => heard().includes(Buffer.from('000000090200000000a9', 'hex'))))
+  for (const [abstractSyntax, affectedSopClass] of [
+    [MR, CT],
+    [VERIFICATION, VERIFICATION],
+  ] as const) {
+    const store = { commandField: 1, messageId: 1, affectedSopClass, affectedSop: '1.2', hasDataSet: true }
+    const data = Buffer.concat([encodeDataHeader(1, { isCommand: false, isLast: true }, 4), Buffer.alloc(4)])
+    const contexts = [{ id: 1, abstractSyntax, transferSyntaxes: [ELE] }]
+    const { heard } = raw(t, here.port, request({ contexts }), command(store), data)
+    t.ok(await until(() => heard().includes(Buffer.from('000000090200000000a9', 'hex'))))
+  }
   t.equal(here.kept.length, 0)
 })
 

@@ -4,6 +4,7 @@ import { dimseError } from './faults.ts'
 import { RELEASE_RP } from './pdu.ts'
 import { objectOf, storeResponse } from './storage.ts'
 import type { DimseServerOptions, IncomingAssociation } from './types.ts'
+import { VERIFICATION } from './uids.ts'
 
 const UNRECOGNIZED_OPERATION = 0x0211
 const CLASS_MISMATCH = 0xa900
@@ -52,7 +53,8 @@ export async function provide(
 async function stored(message: Message, association: IncomingAssociation, o: DimseServerOptions) {
   const object = objectOf(message)
   // what was agreed on is the class of the context; a message may not bring another under its cover
-  if (object.sopClass !== message.context.abstractSyntax) return CLASS_MISMATCH
+  const { abstractSyntax } = message.context
+  if (object.sopClass !== abstractSyntax || abstractSyntax === VERIFICATION) return CLASS_MISMATCH
   try {
     return await o.onStore(object, association)
   } catch {
