@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { writeObject } from '@mdm/server/dicom/dcmjs/write-object'
 import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
 import { readFileMeta } from '@mdm/server/dicom/part10/index'
-import { openSource } from '@mdm/server/dicom/sources/index'
+import { folderSource } from '@mdm/server/dicom/sources/folder'
 import type { InstanceHeader } from '@mdm/server/dicom/source'
 import { planSeries } from '@mdm/server/volume/group'
 import t from 'tap'
@@ -31,8 +31,8 @@ t.test('hostile files beside a series are counted, and the series is served', as
     blocks: [inflating, hostile.emptyBlocks()],
   }
   for (const [name, parts] of Object.entries(hostiles)) writeFileSync(join(dir, name), Buffer.concat(parts))
-  const source = openSource({ name: 'folder', url: dir })
-  t.same(await source.series(), [{ study: written.study, series: written.series }])
+  const source = folderSource('folder', dir)
+  t.match(await source.series(), [{ study: written.study, series: written.series }])
   t.same(source.faults(), [{ code: 'MDM_DICOM', objects: Object.keys(hostiles).length }])
   t.equal((await collect(source.retrieve(written, written.sops))).length, 6)
 })
@@ -42,7 +42,7 @@ t.test('an image of three GiB is refused, and nobody makes room for it', async (
   const huge = small({ slices: 1, attributes: () => ({ Rows: 65_535, Columns: 24_000 }) })
   const { files, ...written } = await writeSeries(dir, huge)
   declarePixels(files[0]!, HUGE)
-  const source = openSource({ name: 'folder', url: dir })
+  const source = folderSource('folder', dir)
   await source.series()
   const headers: InstanceHeader[] = await collect(source.headers(written))
   t.match(headers, [{ fault: undefined, rows: 65_535, pixelData: { length: HUGE } }])

@@ -2,6 +2,7 @@ import { MdmError } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
 import type { InstanceHeader, Orientation } from '../source.ts'
 import { readElements, type Elements } from './elements.ts'
+import { pixelsFit } from './pixels.ts'
 import { valuesOf, type Values } from './values.ts'
 
 /**
@@ -57,13 +58,13 @@ function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
     throw new MdmError('MDM_DICOM', 'the object does not say which study, series and instance it is')
   }
   const text = values.text()
-  const damaged = elements.damaged || text === undefined || !pixelsFit(elements, fileBytes)
+  const image = { transferSyntax: elements.start.transferSyntax, ...describeImage(values, elements) }
+  const damaged = elements.damaged || text === undefined || !pixelsFit(image, fileBytes)
   return {
     ...ids,
     sopClass: uid(values.ascii('x00080016')),
-    transferSyntax: elements.start.transferSyntax,
     ...(damaged && { fault: 'MDM_DICOM' as const }),
-    ...describeImage(values, elements),
+    ...image,
     ...describePlane(values),
     text: text ?? {},
   }
@@ -72,12 +73,6 @@ function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
 /** The text when it can name something; names that are no UIDs are met in the wild. */
 function uid(text: string): string {
   return /^[\x21-\x7e]{1,128}$/.test(text) ? text : ''
-}
-
-/** False when more pixel data is declared than the object can hold. */
-function pixelsFit({ start, pixelData }: Elements, fileBytes: number): boolean {
-  if (pixelData?.length === undefined || start.transferSyntax === '1.2.840.10008.1.2.1.99') return true
-  return pixelData.offset + pixelData.length <= fileBytes
 }
 
 function describeImage(values: Values, { pixelData }: Elements) {

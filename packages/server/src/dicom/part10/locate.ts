@@ -5,7 +5,7 @@ import { endOf, readHead } from './read-head.ts'
 
 export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2'
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
-const DEFLATED = '1.2.840.10008.1.2.1.99'
+export const DEFLATED = '1.2.840.10008.1.2.1.99'
 /** There are 20 of them, private ones included. */
 const MAX_META_ELEMENTS = 64
 const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2'

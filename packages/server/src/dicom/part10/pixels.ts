@@ -1,10 +1,19 @@
 import { MdmError } from '@mdm/core/errors'
 import type { InstanceHeader } from '../source.ts'
-import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from './locate.ts'
+import { DEFLATED, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from './locate.ts'
 
 /** True when pixels are stored as they are: little endian and neither compressed nor deflated. */
 export function isPlain(transferSyntax: string): boolean {
   return transferSyntax === IMPLICIT_LITTLE_ENDIAN || transferSyntax === EXPLICIT_LITTLE_ENDIAN
+}
+
+/** False when an object of so many bytes cannot hold the pixel data it declares; how much a deflated one holds is not known. */
+export function pixelsFit(
+  { transferSyntax, pixelData }: Pick<InstanceHeader, 'transferSyntax' | 'pixelData'>,
+  objectBytes: number,
+): boolean {
+  if (pixelData?.length === undefined || transferSyntax === DEFLATED) return true
+  return pixelData.offset + pixelData.length <= objectBytes
 }
 
 /** An image is in memory as a whole while it is delivered; the largest that scanners make, of breasts, have 50 MiB. */

@@ -1,5 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
-import { MAX_HEADER_BYTES, pixelSpan, readBareHeader } from '../part10/index.ts'
+import { MAX_HEADER_BYTES, pixelsFit, pixelSpan, readBareHeader } from '../part10/index.ts'
 import type { InstanceHeader, RetrievedInstance, SeriesRef, StoredObject } from '../source.ts'
 
 /** Enough for most headers. */
@@ -41,9 +41,7 @@ export async function readObjectHeader(object: Contents): Promise<InstanceHeader
   if (fault !== undefined) throw fault
   if (header === 'more') header = readBareHeader(start.bytes(), object.transferSyntax, start.total)
   if (header === 'more') throw new MdmError('MDM_DICOM', 'the header of an object does not end')
-  const { pixelData } = header
-  const cut = pixelData?.length !== undefined && pixelData.offset + pixelData.length > start.total
-  return cut ? { ...header, fault: 'MDM_DICOM' } : header
+  return pixelsFit(header, start.total) ? header : { ...header, fault: 'MDM_DICOM' }
 }
 
 /**
