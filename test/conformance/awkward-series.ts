@@ -47,6 +47,7 @@ export const SEQUENCES: ReadonlySet<string> = new Set([
   '0008114a',
   '00291150',
   '00291151',
+  '00311103',
 ])
 
 /** Writes a CT series of three objects below a folder, one file each. */

@@ -170,17 +170,17 @@ export function valuesOf(stored: Buffer, transferSyntax: string, sequences: Read
       .padStart(4, '0')
 
   /** @returns where the elements end: at `end`, or behind the delimiter of an item */
-  function elements(from: number, end: number, path: string): number {
+  function elements(from: number, end: number, path: string, explicit: boolean): number {
     let at = from
     while (at < end) {
       const tag = tagAt(at)
       if (tag === 'fffee00d') return at + 8
-      const vr = to.explicit ? dataSet.toString('latin1', at + 4, at + 6) : ''
-      const long = !to.explicit || LONG.has(vr)
-      const length = long ? u32(at + (to.explicit ? 8 : 4)) : u16(at + 6)
-      at += to.explicit && long ? 12 : 8
+      const vr = explicit ? dataSet.toString('latin1', at + 4, at + 6) : ''
+      const long = !explicit || LONG.has(vr)
+      const length = long ? u32(at + (explicit ? 8 : 4)) : u16(at + 6)
+      at += explicit && long ? 12 : 8
       if (sequences.has(tag) || (tag === '7fe00010' && length === UNDEFINED))
-        at = items(at, length === UNDEFINED ? end : at + length, `${path}/${tag}`)
+        at = items(at, length === UNDEFINED ? end : at + length, `${path}/${tag}`, explicit && vr !== 'UN')
       else {
         if (length === UNDEFINED) throw new Error(`${tag} has no length`)
         values.push(`${path}/${tag}=${dataSet.toString('hex', at, at + length)}`)
@@ -189,7 +189,7 @@ export function valuesOf(stored: Buffer, transferSyntax: string, sequences: Read
     }
     return at
   }
-  function items(from: number, end: number, path: string): number {
+  function items(from: number, end: number, path: string, explicit: boolean): number {
     values.push(`${path}=sequence`)
     let at = from
     for (let n = 0; at < end; n++) {
@@ -202,10 +202,10 @@ export function valuesOf(stored: Buffer, transferSyntax: string, sequences: Read
         at += length
         continue
       }
-      at = elements(at, length === UNDEFINED ? end : at + length, `${path}/${n}`)
+      at = elements(at, length === UNDEFINED ? end : at + length, `${path}/${n}`, explicit)
     }
     return at
   }
-  elements(0, dataSet.length, '')
+  elements(0, dataSet.length, '', to.explicit)
   return values
 }
