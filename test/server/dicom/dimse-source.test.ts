@@ -1,5 +1,5 @@
 import { writeSeries, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
-import { serveDimse, type IncomingAssociation } from '@mdm/server/dicom/dimse/index'
+import { serveDimse } from '@mdm/server/dicom/dimse/index'
 import { SourceConfig } from '@mdm/server/dicom/source-config'
 import { createArrivals, type Arrivals } from '@mdm/server/dicom/sources/arrivals'
 import { dimseSource } from '@mdm/server/dicom/sources/dimse'
@@ -267,14 +267,15 @@ t.test('C-MOVE brings objects to our own listener where C-GET does not work', as
     ...{ host: '127.0.0.1', port: 0, ae: 'MDM-IN' },
     authorize: () => true,
     async onStore(object, from) {
-      const status = arrivals.take(object, from)
+      const status = from.calling === 'SCRIPTED' ? arrivals.take(object, 'pacs') : undefined
       if (status === undefined) strangers.push(object.sop)
       return (await status) ?? 0
     },
   })
   t.teardown(() => listener.close())
   const destinations = { 'MDM-IN': listener.port }
-  const { scp, source, ct } = await serve(t, { arrivals, destinations })
+  const pushes = { ae: 'SCRIPTED', addresses: ['127.0.0.1'] }
+  const { scp, source, ct } = await serve(t, { arrivals, destinations, config: { pushes } })
   scp.script.retrieve = (objects) =>
     scp.counts['C-MOVE'] === 0 ? [{ status: 0xa702 }] : wholeSeries(objects)
   t.same((await retrieved(source, ct)).sort(), [...ct.sops].sort())
@@ -287,23 +288,19 @@ t.test('C-MOVE brings objects to our own listener where C-GET does not work', as
   await t.rejects(retrieved(source, ct), { code: 'MDM_SOURCE_UNREACHABLE' })
 })
 
-t.test('an object that arrives from another sender, or that nobody asked for, is not taken', async (t) => {
+t.test('an object that arrives for another source, or that nobody asked for, is not taken', async (t) => {
   const arrivals = createArrivals('MDM-IN')
-  const from = (calling: string, peerAddress = '127.0.0.1'): IncomingAssociation => ({
-    ...{ calling, called: 'MDM-IN', peerAddress, tlsPeer: undefined, userIdentity: undefined },
-  })
   const object = { sopClass: '1', sop: '1.2', transferSyntax: '1', chunks: (async function* () {})() }
-  const isSender = ({ calling }: IncomingAssociation) => calling === 'PACS'
-  const expected = arrivals.expect({ sops: new Set(['1.2']), isSender })
-  t.equal(arrivals.take(object, from('OTHER')), undefined)
-  t.equal(arrivals.take({ ...object, sop: '1.3' }, from('PACS')), undefined)
-  const status = arrivals.take(object, from('PACS'))
+  const expected = arrivals.expect('pacs', new Set(['1.2']))
+  t.equal(arrivals.take(object, 'other'), undefined)
+  t.equal(arrivals.take({ ...object, sop: '1.3' }, 'pacs'), undefined)
+  const status = arrivals.take(object, 'pacs')
   for await (const arrived of expected) {
     t.equal(arrived.sop, '1.2')
     expected.end()
   }
   t.equal(await status, 0)
-  t.equal(arrivals.take(object, from('PACS')), undefined, 'who has gone expects nothing')
+  t.equal(arrivals.take(object, 'pacs'), undefined, 'who has gone expects nothing')
 })
 
 t.test('a configuration that cannot be is refused', async (t) => {

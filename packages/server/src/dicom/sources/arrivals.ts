@@ -1,18 +1,21 @@
 import { MdmError } from '@mdm/core/errors'
-import type { IncomingAssociation, ReceivedObject } from '../dimse/index.ts'
+import type { ReceivedObject } from '../dimse/index.ts'
 
-/** Objects that a C-MOVE brings to the site's own listener, which stands for the retrieval that asked for them. */
+/**
+ * Objects that a C-MOVE brings to the site's own listener, on behalf of the retrievals that asked for them. The listener
+ * has made sure which source the sender belongs to.
+ */
 export interface Arrivals {
-  /** our application entity title that the peers know, and where they send to */
+  /** application entity title of the listener, which the servers know with its address */
   readonly ae: string
   /**
    * Takes an object for the retrieval that waits for it.
    *
-   * @returns the status to answer (PS3.7 9.1.1.1.9); undefined when nobody asked this sender for it
+   * @returns the status to answer (PS3.7 9.1.1.1.9); undefined when nobody asked this source for it
    */
-  take(object: ReceivedObject, from: IncomingAssociation): Promise<number> | undefined
-  /** Waits for objects from one sender. */
-  expect(o: { sops: ReadonlySet<string>; isSender: (from: IncomingAssociation) => boolean }): Expected
+  take(object: ReceivedObject, source: string): Promise<number> | undefined
+  /** Waits for objects of a source. @param sops those that are still wanted, at any time */
+  expect(source: string, sops: ReadonlySet<string>): Expected
 }
 
 /** Objects as they arrive; each is answered when the next is asked for. */
@@ -25,7 +28,7 @@ export interface Expected extends AsyncIterable<ReceivedObject> {
 const FAILED = 0x0110
 
 interface Waiting {
-  isFor(object: ReceivedObject, from: IncomingAssociation): boolean
+  isFor(object: ReceivedObject, source: string): boolean
   give(object: ReceivedObject): Promise<number>
 }
 
@@ -34,16 +37,16 @@ export function createArrivals(ae: string): Arrivals {
   const waiting = new Set<Waiting>()
   return {
     ae,
-    take(object, from) {
-      for (const one of waiting) if (one.isFor(object, from)) return one.give(object)
+    take(object, source) {
+      for (const one of waiting) if (one.isFor(object, source)) return one.give(object)
       return undefined
     },
-    expect({ sops, isSender }) {
+    expect(asked, sops) {
       const arrived: { object: ReceivedObject; answer: (status: number) => void }[] = []
       let ended: { error?: unknown } | undefined
       let news = Promise.withResolvers<void>()
       const one: Waiting = {
-        isFor: (object, from) => isSender(from) && sops.has(object.sop),
+        isFor: (object, source) => source === asked && sops.has(object.sop),
         give(object) {
           const { promise, resolve } = Promise.withResolvers<number>()
           arrived.push({ object, answer: resolve })

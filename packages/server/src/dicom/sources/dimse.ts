@@ -19,7 +19,8 @@ const IDLE_MS = 5_000
 /**
  * A DICOM server by C-FIND, C-GET and C-MOVE (PS3.4 annex C) as a source.
  *
- * @param o `arrivals`: where the objects of a C-MOVE arrive, if the site has a listener; `idleMs`: for tests
+ * @param o `arrivals`: where the objects of a C-MOVE arrive, if the site has a listener; `idleMs`: how long an association that
+ *          nobody needs stays open, 5,000 unless told
  * @throws MDM_CONFIG
  */
 export function dimseSource(
@@ -29,17 +30,11 @@ export function dimseSource(
   const { name } = config
   const peer = peerOf(config, o)
   const associations = openAssociations(peer, o.budget, { idleMs: o.idleMs ?? IDLE_MS })
-  const all = methodsOf(config, o.arrivals !== undefined)
+  const arrivals = config.pushes === undefined ? undefined : o.arrivals
+  const all = methodsOf(config, arrivals !== undefined)
   const fixed = config.retrieve !== undefined
-  const retrieving = {
-    ...{ name, associations, known: createKnownClasses(), methods: createMethods(all, { fixed }) },
-    ...(o.arrivals !== undefined && {
-      moves: {
-        arrivals: o.arrivals,
-        sender: { ae: peer.calledAe, host: peer.host, addresses: config.pushes?.addresses },
-      },
-    }),
-  }
+  const methods = createMethods(all, { fixed })
+  const retrieving = { name, associations, methods, arrivals, known: createKnownClasses() }
   const belongs = (found: SeriesRef, ref: SeriesRef): boolean =>
     found.study === ref.study && found.series === ref.series
 
@@ -106,7 +101,7 @@ function methodsOf({ name, retrieve: fixed }: SourceConfig, canMove: boolean): r
   const wanted = fixed?.filter(isMethod) ?? METHODS
   const usable = wanted.filter((method) => method !== 'c-move' || canMove)
   if (usable.length > 0 && (fixed === undefined || usable.length === fixed.length)) return usable
-  const why = 'c-move needs "dicom" in site.json, and wado-rs is of DICOMweb'
+  const why = 'c-move needs "dicom" in site.json and "pushes" here, and wado-rs is of DICOMweb'
   throw new MdmError('MDM_CONFIG', `source ${name}: "retrieve" names what is not possible: ${why}`)
 }
 

@@ -84,11 +84,11 @@ export function createListener(o: {
     },
 
     async onStore(object, association) {
-      const asked = o.arrivals?.take(object, association)
-      if (asked !== undefined) return await asked
       const found = pusherOf(pushers, association)
       if (!('source' in found)) return CANNOT_UNDERSTAND
       const { source } = found
+      const taken = o.arrivals?.take(object, source)
+      if (taken !== undefined) return await taken
       const { transferSyntax, chunks } = object
       try {
         const { study, series } = await readObjectHeader({ transferSyntax, dataSet: chunks })

@@ -3,7 +3,7 @@ import type { Purpose, SeriesRef, StoredObject } from '../../source.ts'
 import type { Arrivals } from '../arrivals.ts'
 import type { Associations, Lease } from './associations.ts'
 import { byObject, bySeries } from './c-get.ts'
-import { byMove, type Sender } from './c-move.ts'
+import { byMove } from './c-move.ts'
 import type { Method, Methods } from './methods.ts'
 import type { Retrieval } from './retrieval.ts'
 import { keyOf, Sought, type KnownClasses } from './seek.ts'
@@ -14,8 +14,8 @@ export interface Retrieving {
   readonly associations: Associations
   readonly methods: Methods
   readonly known: KnownClasses
-  /** set where the site has a listener that the peer can send to */
-  readonly moves?: { readonly arrivals: Arrivals; readonly sender: Sender }
+  /** where the peer can send to, if the site has a listener that takes something from it */
+  readonly arrivals?: Arrivals | undefined
 }
 
 export interface Wanted<T> {
@@ -96,8 +96,8 @@ export async function* retrieve<T>(s: Retrieving, ref: SeriesRef, o: Wanted<T>):
 
 function bring<T>(s: Retrieving, method: Method, r: Retrieval<T>, lease: Lease): AsyncIterable<T> {
   if (method === 'c-get') return byObject(r, lease, s.associations)
-  if (method === 'c-get-series' || s.moves === undefined) return bySeries(r, lease)
-  return byMove(r, lease, s.moves)
+  if (method === 'c-get-series' || s.arrivals === undefined) return bySeries(r, lease)
+  return byMove(r, lease, { source: s.name, arrivals: s.arrivals })
 }
 
 /** True when the operation ended with a status, or could not begin: another one may still do. */
