@@ -4,7 +4,7 @@ import type { Field } from './commented.ts'
 
 const TITLE = `A site of the Medical Data Manager: the hospital's server.
 JSON with comments. Paths are relative to this file. After a change: "mdm-server check site --config" this file, then restart.
-Fields that may be added (log, metrics, limit, stopSeconds) are in docs/server.md.`
+Fields that may be added (dicom, hooks, log, metrics, limit, stopSeconds) are in docs/server.md.`
 
 const NOTES: Partial<Record<keyof SiteConfig, string>> = {
   site: 'The name of the site, in its roster and in every logical file name. It cannot change.',
@@ -24,8 +24,8 @@ quota; when it is full, what was read longest ago goes first.`,
   srm: 'What storage URLs say. Nothing listens there in this version.',
   pseudonymKey:
     'Whoever has it can compute the pseudonyms of patients. Lost, the same patient gets another pseudonym.',
-  sources:
-    'Where images are read from: {"name": "...", "url": "file:///folder"}. The name is in logical file names; it stays.',
+  sources: `Where images are read from: {"name": "...", "url": "file:///folder"}. The name is in logical file names; it stays.
+What comes there is registered by itself, and so is what is there already; "pollSeconds": 0 leaves it to "mdm register".`,
   policy:
     'Who gets which preset on every new volume, beside the administrators: {"to": {"kind": "user", "dn": "...", "issuer": "..."}, "preset": "process"}.',
   bans: `Whom nobody here answers: a list such as [{"kind": "user", "dn": "...", "issuer": "..."}]. Read again when it changes;
