@@ -51,6 +51,12 @@ export function dicomSourceContract(
     t.same(source.faults(), [])
   })
 
+  t.test(`${kind}: what a look at all says of a series is what the series counts`, async (t) => {
+    const { source } = await start(t)
+    for (const { objects, ...ref } of await source.series())
+      t.equal(objects ?? (await source.count(ref)), await source.count(ref))
+  })
+
   t.test(`${kind}: gives the header of every object of a series, and of no other`, async (t) => {
     const { source, ct } = await start(t)
     const sops: string[] = []

@@ -417,8 +417,12 @@ t.test('a search goes on until nothing new comes', async (t) => {
     ),
     true
   )
-  t.same(await source.series({ filter: { modality: 'MR' } }), [{ study: mr.study, series: mr.series }])
-  t.same(await source.series({ filter: { series: ct.series } }), [{ study: ct.study, series: ct.series }])
+  t.same(await source.series({ filter: { modality: 'MR' } }), [
+    { study: mr.study, series: mr.series, objects: 1 },
+  ])
+  t.same(await source.series({ filter: { series: ct.series } }), [
+    { study: ct.study, series: ct.series, objects: 1 },
+  ])
   t.same(await source.series({ filter: { patientId: 'MDM-*' } }), [])
 })
 

@@ -48,7 +48,10 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
     name,
     async series({ filter = {}, signal } = {}) {
       const found = await searchSeries(filter, o('register', signal))
-      return found.map(({ study, series }) => ({ study, series }))
+      return found.map(({ study, series, objects }) => ({
+        ...{ study, series },
+        ...(objects !== undefined && { objects }),
+      }))
     },
     count: (ref, signal) => count(ref, 'register', signal),
     async *headers(ref, signal) {

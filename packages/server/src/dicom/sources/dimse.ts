@@ -1,7 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association } from '../dimse/index.ts'
 import type { SourceConfig } from '../source-config.ts'
-import type { DicomSource, SeriesRef } from '../source.ts'
+import type { DicomSource, FoundSeries, SeriesRef } from '../source.ts'
 import type { Arrivals } from './arrivals.ts'
 import { openAssociations } from './dimse/associations.ts'
 import { findObjects, findSeries, seriesCount } from './dimse/look.ts'
@@ -57,7 +57,7 @@ export function dimseSource(
     name,
     series: ({ filter = {}, signal } = {}) =>
       asked(signal, async (association) => {
-        const refs: SeriesRef[] = []
+        const refs: FoundSeries[] = []
         for await (const ref of findSeries(association, filter, signal)) refs.push(ref)
         return refs
       }),

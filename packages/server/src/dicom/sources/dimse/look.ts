@@ -1,6 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association, Query } from '../../dimse/types.ts'
-import type { SeriesFilter, SeriesRef } from '../../source.ts'
+import type { FoundSeries, SeriesFilter, SeriesRef } from '../../source.ts'
 
 /** Tags of query keys (PS3.4 C.6.2.1). Only those of the level that is asked: CTN refuses the others. */
 const STUDY = '0020000d'
@@ -25,7 +25,7 @@ export async function* findSeries(
   association: Association,
   { study = '', series = '', modality = '', patientId = '', studyDate = {} }: SeriesFilter,
   signal?: AbortSignal,
-): AsyncGenerator<SeriesRef> {
+): AsyncGenerator<FoundSeries> {
   const { from = '', to = '' } = studyDate
   const range = from === '' && to === '' ? '' : `${from}-${to}`
   const keys = { [STUDY]: study, [STUDY_DATE]: range, [PATIENT_ID]: patientId }
@@ -40,12 +40,12 @@ export async function* findSeries(
   studies.delete('')
   for (const uid of studies) {
     signal?.throwIfAborted()
-    const found = new Map<string, SeriesRef>()
-    const query = { [STUDY]: uid, [SERIES]: series, [MODALITY]: modality }
+    const found = new Map<string, FoundSeries>()
+    const query = { [STUDY]: uid, [SERIES]: series, [MODALITY]: modality, [SERIES_OBJECTS]: '' }
     for await (const match of bounded(association, { model: 'study', level: 'SERIES', keys: query })) {
       const name = match.get(SERIES) ?? ''
       if (name !== '' && agrees(match, SERIES, series) && agrees(match, MODALITY, modality))
-        found.set(name, { study: uid, series: name })
+        found.set(name, { study: uid, series: name, ...told(match) })
     }
     yield* found.values()
   }
@@ -80,10 +80,15 @@ export async function seriesCount(association: Association, ref: SeriesRef): Pro
   let count: number | undefined = 0
   for await (const match of bounded(association, { model: 'study', level: 'SERIES', keys })) {
     if (match.get(SERIES) !== ref.series) continue
-    const told = /^[0-9]{1,9}$/.exec(match.get(SERIES_OBJECTS)?.trim() ?? '')
-    count = told === null ? undefined : Number(told[0])
+    count = told(match).objects
   }
   return count
+}
+
+/** The number of objects that the answer for a series gives, where it gives one. */
+function told(match: Match): { objects?: number } {
+  const number = /^[0-9]{1,9}$/.exec(match.get(SERIES_OBJECTS)?.trim() ?? '')
+  return number === null ? {} : { objects: Number(number[0]) }
 }
 
 async function* bounded(association: Association, query: Query): AsyncGenerator<Match> {
