@@ -67,17 +67,16 @@ export function folderSource(name: string, root: string): DicomSource {
       await scan(signal)
       const found = new Map<string, (FoundFile & Instance)[]>()
       for (const file of index.values()) {
-        if (file.kind !== 'instance' || !isMeant(file, filter)) continue
+        if (file.kind !== 'instance') continue
         const key = `${file.ref.study}\\${file.ref.series}`
         const files = found.get(key)
         if (files === undefined) found.set(key, [file])
         else files.push(file)
       }
-      return [...found.values()].map((files) => ({
-        ...files[0]!.ref,
-        objects: files.length,
-        mark: markOf(files),
-      }))
+      // A series is meant whole, or not at all: its count and its mark are those of all its files.
+      return [...found.values()]
+        .filter((files) => files.some((file) => isMeant(file, filter)))
+        .map((files) => ({ ...files[0]!.ref, objects: files.length, mark: markOf(files) }))
     },
     async count(ref, signal) {
       await scan(signal)
