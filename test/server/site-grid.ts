@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { register } from '../../packages/core/src/access/metadata.ts'
+import { register, type FollowedEvent } from '../../packages/core/src/access/register.ts'
 import { openSession, type Session } from '../../packages/core/src/access/session.ts'
 import { probe } from '../../packages/core/src/grid/probe.ts'
 import { loadConfig } from '../../packages/core/src/config.ts'
-import type { RegisterEvent } from '../../packages/core/src/wire/site.ts'
+import type { RegisterQuestion } from '../../packages/core/src/wire/register.ts'
 import { writeSeries, type SeriesOptions } from '../../packages/server/src/dicom/dcmjs/write-series.ts'
 import { openLog } from '../../packages/server/src/http/log.ts'
 import type { Serving } from '../../packages/server/src/http/serve.ts'
@@ -96,10 +96,13 @@ export async function addSeries(source: string, name: string, o: Partial<SeriesO
   })
 }
 
-/** Registers everything and gives every event. */
-export async function registerAll(session: Session): Promise<RegisterEvent[]> {
-  const events: RegisterEvent[] = []
-  for await (const event of register(session)) events.push(event)
+/** Registers everything, or what is asked for, and gives every event. */
+export async function registerAll(
+  session: Session,
+  question: RegisterQuestion = {},
+): Promise<FollowedEvent[]> {
+  const events: FollowedEvent[] = []
+  for await (const event of register(session, question)) events.push(event)
   return events
 }
 

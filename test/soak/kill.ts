@@ -9,7 +9,14 @@ import { createDeliveryWorld, killDelivery, writesOfGet } from '../fixtures/cras
 import { createKeyWorld, DEEDS, killKeyServer, writesOf } from '../fixtures/crash/key-server-kills.ts'
 import { failGet, failKeyServer, failRegistration, faultsOf, type Fault } from '../fixtures/crash/faults.ts'
 import { createMortalWorld, killAtMoment } from '../fixtures/crash/random-kills.ts'
-import { killAtStep, killAtWrite, STEPS, writesOfRegistration } from '../fixtures/crash/register-kills.ts'
+import {
+  killAtStep,
+  killAtTombstone,
+  killAtWrite,
+  STEPS,
+  TOMBSTONE_STEPS,
+  writesOfRegistration,
+} from '../fixtures/crash/register-kills.ts'
 import { createWorld } from '../fixtures/crash/world.ts'
 import { generator, type Random } from '../fixtures/random.ts'
 import { renewing } from './renewing.ts'
@@ -118,6 +125,8 @@ async function pointsOf(
   const midway = (at: number) => ({ at, when: 'midway' as const })
   for (const step of STEPS)
     add('steps', `registration, after ${step}`, () => registering.use((world) => killAtStep(world, step)))
+  for (const step of TOMBSTONE_STEPS)
+    add('steps', `tombstone, after ${step}`, () => registering.use((world) => killAtTombstone(world, step)))
   if (wanted('writes')) {
     const writes = await registering.borrow(writesOfRegistration)
     each('writes', 'registration', writes, (at) => registering.use((world) => killAtWrite(world, midway(at))))

@@ -1,4 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
+import type { Cursor } from '@mdm/core/wire/changes'
 import { FORMAT_NAMES } from '@mdm/core/volume/formats/names'
 import { Flags } from '@oclif/core'
 
@@ -63,6 +64,27 @@ export function parseExpiry(text: string, now: Date): string {
   }
   if (ms <= now.getTime()) throw new MdmError('MDM_USAGE', '--expires lies in the past')
   return new Date(ms).toISOString()
+}
+
+/**
+ * Where a list of changes begins: days or hours ago (7d, 12h), an ISO date, or the cursor that an earlier list ended with.
+ *
+ * @throws MDM_USAGE
+ */
+export async function parseSince(text: string, now: Date): Promise<{ after: Cursor } | { from: string }> {
+  const { Cursor } = await import('@mdm/core/wire/changes')
+  const cursor = Cursor.safeParse(text)
+  if (cursor.success) return { after: cursor.data }
+  const span = /^(\d{1,5})([dh])$/.exec(text)
+  const time =
+    span === null
+      ? Date.parse(text)
+      : now.getTime() - Number(span[1]) * (span[2] === 'd' ? 86_400_000 : 3_600_000)
+  if (!Number.isFinite(time) || (span === null && !/^\d{4}-\d{2}-\d{2}/.test(text))) {
+    const forms = 'days or hours (7d, 12h), a date (2027-01-31), or the cursor of an earlier --changed'
+    throw new MdmError('MDM_USAGE', `--since takes ${forms}`)
+  }
+  return { from: new Date(time).toISOString() }
 }
 
 /** @throws MDM_USAGE when the text is neither "all" nor numbers with commas between */

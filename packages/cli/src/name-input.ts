@@ -17,11 +17,20 @@ export async function namedVolumes(
   args: readonly string[],
   o: { signal: AbortSignal },
 ): Promise<NamedVolume[]> {
+  const names = await typedNames(args, { ...o, none: 'no volume is named: give a GUID, an LFN or a SURL' })
+  return names.map((text) => ({ text, name: parseVolumeName(text) }))
+}
+
+/** Names of any kind from the same two places, each once. @throws MDM_USAGE with `none` when there is none at all */
+export async function typedNames(
+  args: readonly string[],
+  o: { signal: AbortSignal; none: string },
+): Promise<string[]> {
   const fromStdin = args.includes('-') || (args.length === 0 && process.stdin.isTTY !== true)
   const typed = args.filter((arg) => arg !== '-')
   const names = [...typed, ...(fromStdin ? words(await readStdin(o.signal)) : [])]
-  if (names.length === 0) throw new MdmError('MDM_USAGE', 'no volume is named: give a GUID, an LFN or a SURL')
-  return [...new Set(names)].map((text) => ({ text, name: parseVolumeName(text) }))
+  if (names.length === 0) throw new MdmError('MDM_USAGE', o.none)
+  return [...new Set(names)]
 }
 
 /** White space separates names; what follows a # on a line is a comment. A SURL has no # and no white space. */

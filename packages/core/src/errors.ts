@@ -31,6 +31,7 @@ export const ERRORS = {
   MDM_QUERY: entry(400, 2, 'the query is not understood, or names a column you may not read', 'see "mdm query --help" for the grammar and columns'),
   MDM_RANGE: entry(416, 2, 'the part asked for lies outside the volume', 'ask for a part inside; "mdm ls" shows the shape'),
   MDM_NOT_FOUND: entry(404, 3, 'no such volume, or none that you may know of', 'check the name; ask the data administrator for the right "list"'),
+  MDM_GONE: entry(410, 3, 'the source of the site no longer has this volume', 'ask the site; it comes back by itself when its series returns'),
   MDM_DENIED: entry(403, 4, 'you may not do this', 'ask the data administrator for the preset named in the message'),
   MDM_UNAUTHENTICATED: entry(401, 4, 'the certificate is not one this server accepts', 'run "mdm whoami" and ask the site which CA it accepts'),
   MDM_BANNED: entry(403, 4, 'this identity is banned here', 'ask the data administrator'),

@@ -9,11 +9,14 @@ import { mkdir } from 'node:fs/promises'
 import { loadCredential } from '@mdm/core/identity/credential'
 import { identify, type Caller } from '@mdm/core/identity/identify'
 import { MdmError } from '@mdm/core/errors'
+import { noCounts } from '@mdm/core/wire/register'
 import { openAudit } from './audit/audit.ts'
 import { countRefusals } from './audit/refusals.ts'
 import { openAccessLists } from './catalog/access-lists.ts'
 import { createAccess } from './catalog/access.ts'
 import { openCatalog } from './catalog/catalog.ts'
+import { changeCursors } from './catalog/change-cursor.ts'
+import { changeRoutes } from './catalog/change-routes.ts'
 import { openGroups } from './catalog/groups.ts'
 import { noteRefusal } from './catalog/refusals.ts'
 import { rosterRoutes } from './catalog/roster-routes.ts'
@@ -125,7 +128,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const access = createAccess({ catalog, lists, groups, roster, now })
     const statements = openStatements({ db, site, lists, access, groups, audit, roster, now })
     const journal = openJournal(db, now)
-    const outcome = ['registered', 'already', 'refused', 'waiting']
+    const outcome = Object.keys(noCounts())
     const ended = measured.registry.counter('mdm_registrations_total', 'Volumes by what became of them.', {
       outcome,
     })
@@ -191,8 +194,9 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     rosterRoutes(app, { site, rosters, audit, health: health.told })
     catalogRoutes(app, { catalog, access, statements, heads: { db, site, audit } })
     metadataRoutes(app, { db, catalog, access, audit })
-    registerRoutes(app, { registration, roster, audit })
-    deliveryRoutes(app, { delivery, access, audit, identify: admit })
+    changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
+    registerRoutes(app, { db, registration, roster, audit })
+    deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)
     if (local !== undefined) closing.add(local, (opened) => opened.stop())

@@ -43,7 +43,7 @@ const found = async (o = { offline: true }) =>
 t.test('a site that runs and is in order has no findings, and says what was looked at', async (t) => {
   const { findings, looked } = await checkSite(config)
   t.strictSame(findings, [])
-  t.match(looked, { volumes: 2, versions: 2, 'access lists': 14, keys: 2, 'spool files': 2 })
+  t.match(looked, { volumes: 2, versions: 2, changes: 2, 'access lists': 14, keys: 2, 'spool files': 2 })
   t.ok(looked['audit records']! > 2)
 })
 
@@ -65,6 +65,14 @@ const CHANGES: Record<string, { wrong: string; finds: string[] }> = {
     wrong: `insert into journal select 'other', source, study, series, 9, state, code, caller, created, updated, acknowledged
             from journal limit 1`,
     finds: ['registration-lost: 1 entries'],
+  },
+  'a volume that went without a word': {
+    wrong: `update volumes set gone_since = '2008-01-01T00:00:00.000Z' where guid = '${guid}'`,
+    finds: [`change-missing: ${guid}`],
+  },
+  'a version that was not announced': {
+    wrong: `update changes set change = 'returned' where guid = '${guid}'`,
+    finds: [`change-missing: ${guid}@1`],
   },
   'a list that says more than its statements': {
     wrong: `update access_lists set state = replace(state, '"read"', '"write"') where scope = '${guid}' and object = 'file'`,
@@ -116,7 +124,7 @@ t.test('what is wrong in the database is named, with the thing', async (t) => {
   t.strictSame(await found(), [`registration-unwritten: ${guid}`])
   changeSite(grid, `delete from volumes where guid = '${guid}'`)
   const orphans = (await found()).filter((text) => text.startsWith('orphan-rows'))
-  t.equal(orphans.length, 2 + 7, 'its versions, replicas and seven lists')
+  t.equal(orphans.length, 3 + 7, 'its versions, replicas, changes and seven lists')
   await copy.restore()
   t.strictSame(await found(), [])
 })

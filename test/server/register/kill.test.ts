@@ -1,14 +1,19 @@
 import t from 'tap'
-import { killAtStep, STEPS } from '../../fixtures/crash/register-kills.ts'
+import { killAtStep, killAtTombstone, STEPS, TOMBSTONE_STEPS } from '../../fixtures/crash/register-kills.ts'
 import { createWorld, park } from '../../fixtures/crash/world.ts'
 
 // Processes start slowly on a machine with much to do.
 t.setTimeout(300_000)
 
-t.test('a site that is killed after any step of a registration ends it at its next start', async (t) => {
-  const world = await createWorld()
-  t.teardown(() => world.close())
-  for (const step of STEPS) t.strictSame(await killAtStep(world, step), [], `killed after ${step}`)
-  await park(world, false)
-  t.strictSame(await world.judge(), [], 'every volume can be fetched, and its voxels are right')
-})
+t.test(
+  'a site that is killed after any step of a registration or a tombstone ends it at its next start',
+  async (t) => {
+    const world = await createWorld()
+    t.teardown(() => world.close())
+    for (const step of STEPS) t.strictSame(await killAtStep(world, step), [], `killed after ${step}`)
+    for (const step of TOMBSTONE_STEPS)
+      t.strictSame(await killAtTombstone(world, step), [], `killed after ${step} of a tombstone`)
+    await park(world, false)
+    t.strictSame(await world.judge(), [], 'every volume can be fetched, and its voxels are right')
+  },
+)

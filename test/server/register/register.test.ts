@@ -2,12 +2,16 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { grant } from '../../../packages/core/src/access/acl.ts'
-import { list, metadataOf, register } from '../../../packages/core/src/access/metadata.ts'
-import type { RegisterEvent, RegisterReport } from '../../../packages/core/src/wire/site.ts'
+import { list, metadataOf } from '../../../packages/core/src/access/metadata.ts'
+import {
+  register,
+  type FollowedEvent,
+  type RegisterReport,
+} from '../../../packages/core/src/access/register.ts'
 import { plainRequest } from '../../fixtures/plain-request.ts'
 import { addSeries, registerAll, startSiteGrid } from '../site-grid.ts'
 
-const reportOf = (events: readonly RegisterEvent[]): RegisterReport => {
+const reportOf = (events: readonly FollowedEvent[]): RegisterReport => {
   const last = events.at(-1)
   if (last?.type !== 'done') throw new Error(`the job ended with ${JSON.stringify(last)}`)
   return last.report

@@ -1,7 +1,9 @@
+import type { ChangeRow } from '@mdm/core/wire/changes'
+import { MdmError } from '@mdm/core/errors'
 import type { VolumeRow } from '@mdm/core/wire/site'
 import { Flags } from '@oclif/core'
 import { BaseCommand, type IdentityFlags } from '../base-command.ts'
-import { rowFormat } from '../flags.ts'
+import { parseSince, rowFormat } from '../flags.ts'
 import { readableBytes } from '../output.ts'
 import { formatRows } from '../row-output.ts'
 
@@ -9,23 +11,35 @@ import { formatRows } from '../row-output.ts'
 export default class Ls extends BaseCommand {
   static override summary = 'list the volumes you may know of'
   static override description =
-    'Modality and shape (columns x rows x slices) are shown where you may read them. With --instances: one GUID for each slice of a volume, which "get" takes as instance:GUID.'
+    'Modality and shape (columns x rows x slices) are shown where you may read them; "gone" says since when the source no longer has a volume. With --instances: one GUID for each slice of a volume, which "get" takes as instance:GUID. With --changed: what was registered, got a new version, went or came back, oldest first, and a cursor from which --since goes on the next time.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --format guids',
     '<%= config.bin %> <%= command.id %> --instances GUID',
+    '<%= config.bin %> <%= command.id %> --changed --since 7d',
+    '<%= config.bin %> <%= command.id %> --changed --json',
     '<%= config.bin %> <%= command.id %> --json',
   ]
   static override flags = {
     format: rowFormat(),
+    changed: Flags.boolean({
+      exclusive: ['instances'],
+      description: 'what happened to volumes, oldest first, instead of the volumes',
+    }),
+    since: Flags.string({
+      dependsOn: ['changed'],
+      helpValue: '7d|DATE|CURSOR',
+      description: 'from days or hours ago, a date, or the cursor of an earlier --changed',
+    }),
     instances: Flags.string({
       helpValue: 'NAME',
       description: 'the instance GUIDs of this volume: names for its slices, in order',
     }),
   }
 
-  async run(): Promise<{ rows: VolumeRow[] | InstanceRow[] }> {
+  async run(): Promise<{ rows: VolumeRow[] | InstanceRow[] | ChangeRow[]; cursor?: string }> {
     const { flags } = await this.parse(Ls)
+    if (flags.changed) return await this.listChanges(flags.since, flags)
     if (flags.instances !== undefined) return await this.listInstances(flags.instances, flags)
     const rows = await this.withSession(flags, async (session) => {
       const { list } = await import('@mdm/core/access/metadata')
@@ -42,6 +56,32 @@ export default class Ls extends BaseCommand {
       ),
     )
     return { rows }
+  }
+
+  private async listChanges(
+    since: string | undefined,
+    flags: RowFlags,
+  ): Promise<{ rows: ChangeRow[]; cursor: string }> {
+    const start = since === undefined ? {} : await parseSince(since, new Date())
+    const rows: ChangeRow[] = []
+    let cursor: string | undefined
+    await this.withSession(flags, async (session) => {
+      const { changes } = await import('@mdm/core/access/metadata')
+      for await (const page of changes(session, { ...start, signal: this.signal })) {
+        rows.push(...page.rows)
+        cursor = page.cursor
+      }
+    })
+    if (cursor === undefined) throw new MdmError('MDM_BAD_REQUEST', 'the site sent no cursor')
+    this.print(
+      formatRows(
+        rows.map(({ time, change, guid, version, lfn }) => ({ time, change, guid, version, lfn })),
+        flags.format,
+        { rows, cursor },
+      ),
+    )
+    if (!this.jsonEnabled()) this.talk(`later: mdm ls --changed --since ${cursor}`)
+    return { rows, cursor }
   }
 
   private async listInstances(text: string, flags: RowFlags): Promise<{ rows: InstanceRow[] }> {
@@ -67,8 +107,10 @@ interface InstanceRow {
 type RowFlags = IdentityFlags & { readonly format: 'table' | 'json' | 'guids' | 'csv' }
 
 function briefly(row: VolumeRow) {
-  const { guid, version, modality, lfn } = row
-  return { guid, version, modality, shape: row.shape?.join(' x '), size: readableBytes(row.bytes), lfn }
+  const { guid, version, modality, lfn, goneSince } = row
+  const shape = row.shape?.join(' x ')
+  const gone = goneSince === undefined ? undefined : `since ${goneSince.slice(0, 10)}`
+  return { guid, version, modality, shape, size: readableBytes(row.bytes), lfn, gone }
 }
 
 function flat(row: VolumeRow) {

@@ -1,76 +1,77 @@
-import { MdmError, isErrorCode } from '@mdm/core/errors'
-import type { RegisterEvent, RegisterReport } from '@mdm/core/wire/site'
+import type { RegisterReport } from '@mdm/core/access/register'
+import type { RegisterQuestion } from '@mdm/core/wire/register'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
-import { table } from '../output.ts'
-import { Progress } from '../progress.ts'
+import { registeredTable, remarks, runRegistration, settle } from '../registration-run.ts'
 
 /** FLOW 1, asked for by an administrator. */
 export default class Register extends BaseCommand {
   static override summary = 'register new series of the site’s sources'
   static override description = [
     'The site reads its own sources and registers what is new; nothing is uploaded. The work goes on at the site when this',
-    'command ends early. What cannot be registered is refused with a code and kept in quarantine. If a key server is down,',
-    'registration waits for it and goes on by itself (exit code 10).',
+    'command ends early. What cannot be registered is refused with a code and kept in quarantine; what a source no longer has is',
+    'marked as gone. If a key server is down, registration waits for it and goes on by itself (exit code 10). --where narrows to a',
+    'part of a source: comparisons of modality, study_date, source_patient_id, study_uid and series_uid, joined by "and"; a series',
+    'that is known then, and of which the source has as many objects as before, is not read again, so that what was',
+    'interrupted goes on quickly where it was. --report keeps what became of each series, without a patient or UID in it;',
+    '--again tries what failed, waited or was refused in such a report.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --source SOURCE --json',
+    '<%= config.bin %> <%= command.id %> --source SOURCE --where "modality=MR and study_date>=20080101" --report report.json',
+    '<%= config.bin %> <%= command.id %> --report report.json && <%= config.bin %> <%= command.id %> --again report.json',
   ]
   static override flags = {
     source: Flags.string({
       helpValue: 'NAME',
       description: 'only this source of the site; all of them when absent',
     }),
+    where: Flags.string({
+      helpValue: 'EXPR',
+      description: 'only series for which this holds, such as "modality=MR and study_date>=20240101"',
+    }),
+    recheck: Flags.boolean({
+      allowNo: true,
+      description:
+        'read known series again though the source has as many objects as before; without --where that is so',
+    }),
+    report: Flags.string({
+      helpValue: 'FILE',
+      description: 'write what became of each series, as JSON, also when it ends early',
+    }),
+    again: Flags.string({
+      helpValue: 'FILE',
+      exclusive: ['source', 'where', 'recheck'],
+      description: 'try again what failed, waited or was refused in this report',
+    }),
   }
 
   async run(): Promise<RegisterReport> {
     const { flags } = await this.parse(Register)
-    const report = await this.withSession(flags, async (session) => {
-      const { register } = await import('@mdm/core/access/metadata')
-      return await this.follow(
-        register(session, {
-          ...(flags.source === undefined ? {} : { source: flags.source }),
-          signal: this.signal,
-        }),
-      )
+    const { source, where, recheck } = flags
+    const asked = { source, where, recheck }
+    const began = new Date().toISOString()
+    const end = await this.withSession(flags, async (session) => {
+      const { site } = session.roster.body
+      const questions = flags.again === undefined ? [asked] : await this.again(flags.again, site)
+      const ended = await runRegistration(session, questions, this.signal)
+      if (flags.report !== undefined) {
+        const { writeReport } = await import('../report-file.ts')
+        const filtered = where !== undefined || flags.again !== undefined
+        const of = { site, filtered, began, ...(source === undefined ? {} : { source }) }
+        await writeReport(flags.report, ended, of)
+      }
+      return ended
     })
-    this.show(report)
-    return report
+    this.print(registeredTable(end.report))
+    settle(end, (line) => this.talk(line))
+    if (!this.jsonEnabled()) for (const line of remarks(end.report)) this.talk(line)
+    return end.report
   }
 
-  private async follow(events: AsyncIterable<RegisterEvent>): Promise<RegisterReport> {
-    const progress = new Progress('registering')
-    const waiting: string[] = []
-    let report: RegisterReport | undefined
-    for await (const event of events) {
-      if (event.type === 'progress') progress.count(event.done, event.total)
-      if (event.type === 'waiting') waiting.push(event.message)
-      if (event.type === 'done') report = event.report
-      if (event.type === 'error')
-        throw new MdmError(isErrorCode(event.code) ? event.code : 'MDM_INTERNAL', event.message)
-    }
-    progress.end()
-    if (report === undefined && waiting.length === 0)
-      throw new MdmError('MDM_UNREACHABLE', 'the site stopped before it reported; registration goes on there')
-    if (waiting.length > 0 && !hasNews(report)) throw new MdmError('MDM_WAITING', waiting[0])
-    // Something else was done meanwhile: that is the answer, and what waits is said beside it.
-    for (const message of new Set(waiting)) this.talk(message)
-    if (waiting.length > 0) process.exitCode = new MdmError('MDM_WAITING').exitCode
-    return report ?? { registered: [], already: [], refused: [] }
+  private async again(file: string, site: string): Promise<RegisterQuestion[]> {
+    const { questionsAgain } = await import('../report-file.ts')
+    return await questionsAgain(file, { site, read: (path) => this.readText(path) })
   }
-
-  private show({ registered, already, refused }: RegisterReport): void {
-    if (registered.length > 0) {
-      const rows = registered.map((v) => [v.guid, v.modality, v.shape.join(' x '), v.instances, v.lfn])
-      this.print(table(['GUID', 'modality', 'shape', 'instances', 'LFN'], rows))
-    }
-    for (const r of refused) this.talk(`refused: ${r.reason} (${r.code}, quarantine ${r.quarantine})`)
-    if (!this.jsonEnabled())
-      this.talk(`${registered.length} registered, ${already.length} already there, ${refused.length} refused`)
-  }
-}
-
-function hasNews(report: RegisterReport | undefined): boolean {
-  return report !== undefined && report.registered.length + report.refused.length > 0
 }

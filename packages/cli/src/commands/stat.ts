@@ -42,7 +42,7 @@ export default class Stat extends BaseCommand {
 }
 
 function lines(volume: VolumeStat): [string, string][] {
-  const { version, latest, shape, modality, plaintextSha256 } = volume
+  const { version, latest, shape, modality, plaintextSha256, goneSince } = volume
   return [
     ['GUID', volume.guid],
     ['version', latest === version ? String(version) : `${version} (${latest} is newer)`],
@@ -53,6 +53,7 @@ function lines(volume: VolumeStat): [string, string][] {
     ...(shape === undefined ? [] : [['shape', shape.join(' x ')] as [string, string]]),
     ...(modality === undefined ? [] : [['modality', modality] as [string, string]]),
     ['registered', volume.registered],
+    ...(goneSince === undefined ? [] : [['gone from its source', goneSince] as [string, string]]),
     ...(plaintextSha256 === undefined
       ? []
       : [['SHA-256 of the plaintext', plaintextSha256] as [string, string]]),

@@ -1,14 +1,12 @@
 import type { z } from 'zod'
-import { MdmError } from '../errors.ts'
 import { formatVolumeName, type Guid, type VolumeName } from '../names.ts'
+import { CHANGES_AT_ONCE, listChanges, type Cursor } from '../wire/changes.ts'
 import {
   getInstances,
   getMetadata,
   getVolume,
   listVolumes,
   postQuery,
-  postRegister,
-  RegisterEvent,
   type VolumeRow,
   type VolumeStat,
 } from '../wire/site.ts'
@@ -57,31 +55,17 @@ export async function* list(session: Session): AsyncGenerator<VolumeRow> {
   } while (after !== undefined)
 }
 
-/** Asks the site to register what its sources hold; yields its events, the last one being `done` or `error`. @throws MDM_DENIED */
-export async function* register(
+/** What happened to the volumes the caller may list, oldest first, page by page; each row has the cursor that goes on after it. */
+export async function* changes(
   session: Session,
-  o: { source?: string; signal?: AbortSignal } = {},
-): AsyncGenerator<RegisterEvent> {
-  const reply = await session.site.stream(
-    postRegister,
-    { body: o.source === undefined ? {} : { source: o.source } },
-    { signal: o.signal },
-  )
-  let rest = ''
-  for await (const chunk of reply.body) {
-    const lines = (rest + chunk.toString('utf8')).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) yield parseEvent(line)
-  }
-  if (rest.trim() !== '') yield parseEvent(rest)
-}
-
-function parseEvent(line: string): RegisterEvent {
-  try {
-    return RegisterEvent.parse(JSON.parse(line))
-  } catch (cause) {
-    throw new MdmError('MDM_BAD_REQUEST', 'the site sent a registration event we do not understand', {
-      cause,
-    })
+  o: { after?: Cursor | undefined; from?: string | undefined; signal?: AbortSignal } = {},
+): AsyncGenerator<z.infer<NonNullable<typeof listChanges.reply>>> {
+  const { from, signal } = o
+  for (let after = o.after; ;) {
+    const query = { after, from, limit: CHANGES_AT_ONCE }
+    const page = await session.site.call(listChanges, { query }, { signal })
+    yield page
+    if (!page.more) return
+    after = page.cursor
   }
 }

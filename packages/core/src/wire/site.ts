@@ -15,6 +15,8 @@ export const VolumeRow = z.object({
   /** columns, rows, slices */
   shape: z.array(z.int()).length(3).optional(),
   registered: z.iso.datetime(),
+  /** since when its source no longer has it; a get is answered MDM_GONE */
+  goneSince: z.iso.datetime().optional(),
 })
 export type VolumeRow = z.infer<typeof VolumeRow>
 
@@ -112,43 +114,3 @@ export const getAcl = contract({
   params: z.object({ guid: Guid }),
   reply: z.object({ chains: z.array(z.object({ object: AclObject, statements: z.array(Jws) })) }),
 })
-
-/** Starts registration and streams one RegisterEvent a line (application/x-ndjson); it goes on when the client leaves. */
-export const postRegister = contract({
-  method: 'POST',
-  path: '/v1/register',
-  body: z.object({ source: z.string().max(32).optional() }).strict(),
-})
-
-export const RegisteredVolume = z.object({
-  guid: Guid,
-  version: Version,
-  lfn: Lfn,
-  source: z.string(),
-  modality: z.string(),
-  shape: z.array(z.int()).length(3),
-  instances: z.int(),
-})
-export type RegisteredVolume = z.infer<typeof RegisteredVolume>
-
-/** A refused volume; `quarantine` names the row kept for the administrator. No DICOM values. */
-export const RefusedVolume = z.object({ quarantine: z.string(), code: z.string(), reason: z.string() })
-export type RefusedVolume = z.infer<typeof RefusedVolume>
-
-export const RegisterReport = z.object({
-  registered: z.array(RegisteredVolume),
-  already: z.array(z.object({ guid: Guid })),
-  refused: z.array(RefusedVolume),
-})
-export type RegisterReport = z.infer<typeof RegisterReport>
-
-export const RegisterEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('progress'), done: z.int(), total: z.int() }),
-  z.object({ type: z.literal('registered'), volume: RegisteredVolume }),
-  z.object({ type: z.literal('already'), guid: Guid }),
-  z.object({ type: z.literal('refused'), refused: RefusedVolume }),
-  z.object({ type: z.literal('waiting'), code: z.string(), message: z.string() }),
-  z.object({ type: z.literal('done'), report: RegisterReport }),
-  z.object({ type: z.literal('error'), code: z.string(), message: z.string() }),
-])
-export type RegisterEvent = z.infer<typeof RegisterEvent>

@@ -24,6 +24,7 @@ export const SITE_TABLES: Tables = {
   notices: ['source', 'study', 'series'],
   series_counts: ['source', 'study', 'series'],
   source_looks: ['source', 'looked_by'],
+  changes: ['seq'],
 }
 
 export const KEYS_TABLES: Tables = {

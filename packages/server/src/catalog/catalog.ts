@@ -31,12 +31,22 @@ export interface VolumeRecord {
   /** of the whole plaintext, hex; from the first SEALED preparation on */
   readonly plaintextSha256?: Sha256
   readonly registered: string
+  /** since when the source no longer has the volume */
+  readonly goneSince?: string
 }
 
 /** The same without what only delivery needs: a row of `mdm ls` or `mdm stat`. */
 export type VolumeSummary = Pick<
   VolumeRecord,
-  'guid' | 'version' | 'lfn' | 'surl' | 'containerBytes' | 'volume' | 'plaintextSha256' | 'registered'
+  | 'guid'
+  | 'version'
+  | 'lfn'
+  | 'surl'
+  | 'containerBytes'
+  | 'volume'
+  | 'plaintextSha256'
+  | 'registered'
+  | 'goneSince'
 >
 
 /** What a name means, whoever asks: no right is looked at here. */
@@ -61,7 +71,9 @@ export interface Catalog {
   /** Instance GUIDs of one version, in the order of its slices. */
   instances(guid: Guid, version: Version): Promise<Guid[]>
   /** GUIDs in order, from after `after` on, with their newest version */
-  page(after: Guid | undefined, limit: number): Promise<{ guid: Guid; latest: Version }[]>
+  page(after: Guid | undefined, limit: number): Promise<{ guid: Guid; latest: Version; isGone: boolean }[]>
+  /** @throws MDM_GONE when the source of the volume no longer has it */
+  requireThere(guid: Guid): Promise<void>
   /**
    * Records the plaintext digest of the first SEALED preparation and compares every later one (decision 3).
    *
@@ -126,12 +138,13 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
         .where('versions.version', '=', version)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      const { lfn, surl, registered, plaintext_sha256: sha256 } = row
+      const { lfn, surl, registered, plaintext_sha256: sha256, gone_since: goneSince } = row
       return {
         ...{ guid, version, lfn, surl, registered },
         containerBytes: Number(row.container_bytes),
         volume: JSON.parse(row.volume) as Volume,
         ...(sha256 === null ? {} : { plaintextSha256: sha256 }),
+        ...(goneSince === null ? {} : { goneSince }),
       }
     },
 
@@ -157,8 +170,19 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
     },
 
     async page(after, limit) {
-      const rows = db.selectFrom('volumes').select(['guid', 'latest']).orderBy('guid').limit(limit)
-      return await (after === undefined ? rows : rows.where('guid', '>', after)).execute()
+      const all = db.selectFrom('volumes').select(['guid', 'latest', 'gone_since'])
+      const rows = after === undefined ? all : all.where('guid', '>', after)
+      const page = await rows.orderBy('guid').limit(limit).execute()
+      return page.map(({ guid, latest, gone_since: since }) => ({ guid, latest, isGone: since !== null }))
+    },
+
+    async requireThere(guid) {
+      const row = await db
+        .selectFrom('volumes')
+        .select('gone_since')
+        .where('guid', '=', guid)
+        .executeTakeFirst()
+      if (row?.gone_since !== null) throw new MdmError('MDM_GONE')
     },
 
     async recordDigest(guid, version, sha256) {
@@ -194,6 +218,7 @@ function summaries(db: SiteStore) {
       'versions.plaintext_sha256',
       'versions.registered',
       'volumes.lfn',
+      'volumes.gone_since',
       'replicas.surl',
     ])
 }

@@ -22,6 +22,7 @@ interface VolumeRow {
   readonly container_bytes: number
   readonly plaintext_sha256: Sha256 | null
   readonly registered: string
+  readonly gone_since: string | null
   readonly jws: string
 }
 
@@ -37,6 +38,7 @@ export function recordOf(row: VolumeRow, slices: readonly SliceRow[], site: Site
     volume: Volume.parse(JSON.parse(row.volume)),
     manifest: row.jws,
     ...(row.plaintext_sha256 === null ? {} : { plaintextSha256: row.plaintext_sha256 }),
+    ...(row.gone_since === null ? {} : { goneSince: row.gone_since }),
   }
 }
 

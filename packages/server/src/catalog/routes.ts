@@ -120,7 +120,7 @@ async function summaryOf(o: CatalogRoutes, { guid, version }: ListedVolume): Pro
 
 /** Shape and modality are metadata: they have their own rights. */
 async function shown(o: CatalogRoutes, caller: Caller, summary: VolumeSummary): Promise<VolumeRow> {
-  const { guid, version, lfn, surl, containerBytes, registered } = summary
+  const { guid, version, lfn, surl, containerBytes, registered, goneSince } = summary
   const { columns, rows, slices, modality } = summary.volume
   const seesShape = await o.access.holds(caller, summary, 'metadata:image', 'basic')
   const seesModality = await o.access.holds(caller, summary, 'metadata:medical', 'basic')
@@ -128,6 +128,7 @@ async function shown(o: CatalogRoutes, caller: Caller, summary: VolumeSummary): 
     ...{ guid, version, lfn, surl, bytes: containerBytes, registered },
     ...(seesModality ? { modality } : {}),
     ...(seesShape ? { shape: [columns, rows, slices] } : {}),
+    ...(goneSince === undefined ? {} : { goneSince }),
   }
 }
 

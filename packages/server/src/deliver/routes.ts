@@ -4,6 +4,7 @@ import type { Caller } from '@mdm/core/identity/identify'
 import { getContent, getPreparation } from '@mdm/core/wire/site'
 import type { Audit } from '../audit/audit.ts'
 import type { Access } from '../catalog/access.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import { nameOf } from '../catalog/routes.ts'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
@@ -14,6 +15,7 @@ import { readContainer } from './transfer.ts'
 
 export interface DeliveryRoutes {
   readonly delivery: Delivery
+  readonly catalog: Pick<Catalog, 'requireThere'>
   readonly access: Pick<Access, 'resolveVolume' | 'requireRight'>
   readonly audit: Pick<Audit, 'record'>
   /** Who the caller is now: as the listener asks it for every request. @throws what it refuses a caller with */
@@ -32,7 +34,12 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
       o.access.resolveVolume(c.caller, name),
     )
     await c.timing.measure('access-control', () => o.access.requireRight(c.caller, record, 'file', 'read'))
-    const mayRead = async () => o.access.requireRight(await o.identify(c.chain), record, 'file', 'read')
+    // The hospital decides what exists: what is in the spool still is not given either.
+    await o.catalog.requireThere(record.guid)
+    const mayRead = async () => {
+      await o.access.requireRight(await o.identify(c.chain), record, 'file', 'read')
+      await o.catalog.requireThere(record.guid)
+    }
     const lease = await o.delivery.open(record, { signal: c.signal, timing: c.timing })
     try {
       // opening waits for remote servers, minutes at the worst

@@ -60,6 +60,11 @@ export const FINDINGS = {
     'register the source again',
   ],
   'registration-unwritten': ['fault', 'a volume is not in the journal', 'register the source again'],
+  'change-missing': [
+    'fault',
+    'the list of changes does not tell what is so of a volume, or of a version',
+    'report it; "mdm ls" is right, scripts that follow "mdm ls --changed" missed something',
+  ],
   'shares-left': [
     'warn',
     'shares of an unfinished registration may lie on key servers',

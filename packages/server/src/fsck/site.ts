@@ -8,6 +8,7 @@ import { storeLocation } from '../store/open-store.ts'
 import { readSiteStore } from '../store/read-store.ts'
 import { openRosters } from '../store/rosters.ts'
 import { checkAudit } from './audit.ts'
+import { checkChanges } from './changes.ts'
 import { collect, type Report } from './findings.ts'
 import { checkJournal } from './journal.ts'
 import { checkLists } from './lists.ts'
@@ -36,6 +37,7 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
     await checkJournal(db, to)
     const names = config.sources.map(({ name }) => name)
     await checkNotices(db, { sources: names, now: new Date() }, to)
+    await checkChanges(db, to)
     return versions
   })
   await checkSpool(path(config.spool.dir), active, to)

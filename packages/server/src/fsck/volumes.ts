@@ -118,7 +118,7 @@ async function checkOrphans(db: SiteQueries, to: Collector): Promise<void> {
       .executeTakeFirstOrThrow()
     if (Number(rows) > 0) to.find('orphan-rows', `${Number(rows)} of ${table}`)
   }
-  for (const table of ['versions', 'replicas'] as const) {
+  for (const table of ['versions', 'replicas', 'changes'] as const) {
     const { rows } = await db
       .selectFrom(`${table as 'replicas'} as row`)
       .leftJoin('volumes', 'volumes.guid', 'row.guid')

@@ -29,7 +29,8 @@ export interface QueryOptions {
 
 /**
  * Answers a metadata query (paper 4.2, 5.3) with the volumes that the caller may list and whose compared columns he may read; of
- * each, the newest version he may list. What he may not read can change neither the rows nor the error.
+ * each, the newest version he may list. What he may not read can change neither the rows nor the error. A volume that its source no
+ * longer has is not found: a query is for data to work on.
  *
  * @throws MDM_QUERY for what cannot be read, and alike for a column that is unknown or that no volume lets the caller read
  * @see decision 8
@@ -65,7 +66,7 @@ async function readableVolumes(
       if (may) unread.delete(filter)
       return may
     })
-    if (mayReadAll.every(Boolean)) readable.set(volume.guid, volume.version)
+    if (mayReadAll.every(Boolean) && !volume.isGone) readable.set(volume.guid, volume.version)
   }
   const [forbidden] = unread
   if (forbidden !== undefined) throw unreadable(forbidden.comparison)
@@ -77,14 +78,14 @@ export async function* listedVolumes(
   o: Pick<QueryOptions, 'catalog' | 'access'>,
   caller: Caller,
   start?: Guid,
-): AsyncGenerator<ListedVolume> {
+): AsyncGenerator<ListedVolume & { isGone: boolean }> {
   let after = start
-  let page: { guid: Guid; latest: Version }[]
+  let page: { guid: Guid; latest: Version; isGone: boolean }[]
   do {
     page = await o.catalog.page(after, PAGE)
     for (const volume of page) {
       const version = await o.access.listed(caller, volume)
-      if (version !== undefined) yield { guid: volume.guid, version }
+      if (version !== undefined) yield { guid: volume.guid, version, isGone: volume.isGone }
     }
     after = page.at(-1)?.guid
   } while (page.length === PAGE)

@@ -13,6 +13,7 @@ import {
 } from '@mdm/core/names'
 import type { AuditCaller } from '../audit/audit.ts'
 import type { AccessLists } from '../catalog/access-lists.ts'
+import { putChange } from '../catalog/changes.ts'
 import { sliceRowOf } from '../catalog/records.ts'
 import type { SeriesRef } from '../dicom/source.ts'
 import { TABLE_NAMES } from '../metadata/column-rights.ts'
@@ -78,7 +79,9 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
       published.push(await o.lists.extend(trx, none, sealed.keyList, o.now()))
     }
     await trx.deleteFrom('found_keys').where('kid', '=', sealed.kid).execute()
-    const { guid, version, kid, caller, source } = sealed
+    const { guid, version, kid, caller, source, before } = sealed
+    const change = before === undefined ? 'registered' : 'new-version'
+    await putChange(trx, { time: o.now().toISOString(), change, guid, version })
     await putOutbox(trx, {
       eventId: `registered:${guid}@${version}`,
       event: 'volume-registered',
@@ -98,17 +101,21 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
   return lfn
 }
 
-/** A new volume gets its LFN and SURL; a later version moves `latest`, which fails if another has done so. */
+/**
+ * A new volume gets its LFN and SURL; a later version moves `latest`, which fails if another has done so, and is asked for at the
+ * source that it was read from.
+ */
 async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Promise<Lfn> {
   const { guid, version, before, source, ref, ordinal, key, plan } = sealed
   if (before !== undefined) {
     const { lfn } = await db
       .updateTable('volumes')
-      .set({ latest: version })
+      .set({ latest: version, gone_since: null, source })
       .where('guid', '=', guid)
       .where('latest', '=', before)
       .returning('lfn')
       .executeTakeFirstOrThrow()
+    await db.updateTable('replicas').set({ source }).where('guid', '=', guid).execute()
     return lfn
   }
   const { modality } = plan.volume
@@ -125,6 +132,7 @@ async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Pro
       ordinal,
       volume_key: key,
       latest: version,
+      gone_since: null,
     })
     .execute()
   await db

@@ -25,6 +25,8 @@ export interface Journal {
   /** Sets the state; `code` says why it waits or is refused. */
   set(key: Sha256, state: JournalState, code?: ErrorCode, db?: SiteQueries): Promise<void>
   state(key: Sha256): Promise<JournalState | undefined>
+  /** What begins after volume `ordinal` of a series cannot be: it has no more. */
+  settle(of: { source: string; ref: SeriesRef; ordinal: number }): Promise<void>
   /** The trigger has its answer (J7). */
   acknowledge(key: Sha256): Promise<void>
   /** Series that are PENDING or WAITING, the oldest first, each once. */
@@ -77,6 +79,18 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
         .where('volume_key', '=', key)
         .executeTakeFirst()
       return row?.state
+    },
+
+    async settle({ source, ref, ordinal }) {
+      await db
+        .updateTable('journal')
+        .set({ state: 'QUARANTINED', code: 'MDM_GONE', updated: now().toISOString() })
+        .where('state', 'in', ['PENDING', 'WAITING'])
+        .where('source', '=', source)
+        .where('study', '=', ref.study)
+        .where('series', '=', ref.series)
+        .where('ordinal', '>', ordinal)
+        .execute()
     },
 
     async acknowledge(key) {

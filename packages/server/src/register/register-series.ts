@@ -1,31 +1,37 @@
 import type { KeyObject } from 'node:crypto'
 import type { Preset } from '@mdm/core/acl/presets'
 import type { Principal } from '@mdm/core/acl/principal'
-import type { Chain } from '@mdm/core/acl/statement'
 import { MdmError } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
-import { newGuid, newKid, type Guid, type Kid, type Sha256, type Version } from '@mdm/core/names'
-import type { RefusedVolume, RegisteredVolume } from '@mdm/core/wire/site'
+import type { Guid, Kid, Sha256 } from '@mdm/core/names'
+import type { RefusedVolume } from '@mdm/core/wire/register'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
-import type { DicomSource, InstanceHeader, SeriesRef } from '../dicom/source.ts'
+import type { DicomSource, FoundSeries, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
-import type { Refusal, SeriesPlan, VolumePlan } from '../volume/plan.ts'
-import { dropOthers, isWhole, policyOf } from './bind.ts'
-import { commit, type CommitOptions, type Sealed } from './commit.ts'
-import { contentDigest, refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
-import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
-import { sealNote } from './note.ts'
+import type { Refusal, SeriesPlan } from '../volume/plan.ts'
+import type { CommitOptions } from './commit.ts'
+import { refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
 import { flushOutbox } from './outbox.ts'
+import {
+  isThere,
+  knownVolume,
+  markGone,
+  markReturned,
+  volumesOf,
+  wasSeen,
+  type KnownVolume,
+} from './presence.ts'
 import { withPseudonym } from './pseudonym.ts'
-import { quarantine } from './quarantine.ts'
-import { isFound, isRecalling, keyListOf, recalled } from './recall.ts'
-import { foundLists, makeKey, type Signer } from './seal.ts'
+import { endQuarantine, quarantine } from './quarantine.ts'
+import { registerVolume, type VolumeOutcome } from './register-volume.ts'
+import type { Signer } from './seal.ts'
+import { setCount } from './triggers/notice-rows.ts'
 
-/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server. */
-export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7'
+/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server, T1 and T2 end a tombstone. */
+export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7' | 'T1' | 'T2'
 
 export interface RegisterOptions extends CommitOptions {
   readonly audit: Audit
@@ -44,253 +50,152 @@ export interface RegisterOptions extends CommitOptions {
 
 /** What became of one volume of a series. */
 export type Outcome =
-  | { readonly type: 'registered'; readonly volume: RegisteredVolume }
-  | { readonly type: 'already'; readonly guid: Guid }
+  | VolumeOutcome
+  | { readonly type: 'gone'; readonly guid: Guid }
   | { readonly type: 'refused'; readonly refused: RefusedVolume }
-  | { readonly type: 'waiting'; readonly missing: readonly Missing[]; readonly message: string }
-
-/** A series that went away makes no volume; what was registered of it stays registered. */
-const LEFT_THE_SOURCE: SeriesPlan = {
-  volumes: [],
-  refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason: 'the series is no longer at its source', instances: 0 }],
-}
+  | { readonly type: 'dropped'; readonly quarantine: string }
 
 /** Keys being registered by this process; recovery leaves their shares alone. */
 export type InFlight = Set<Kid>
 
+/** One series to look at, and in whose name. */
+export interface SeriesJob {
+  readonly source: DicomSource
+  /** with the mark that a look at the source gave it */
+  readonly ref: SeriesRef & Pick<FoundSeries, 'mark'>
+  readonly caller: AuditCaller
+  readonly signal: AbortSignal
+}
+
 /**
  * FLOW 1 for one series: `source -> headers -> group -> key -> shares -> one commit`. Doing it again is harmless: a known volume
- * is `already`, one with other slices is a new version of its GUID.
+ * is `already`, one with other slices is a new version of its GUID, one that its source no longer has is marked as gone until it is
+ * there again.
  *
- * @throws MDM_SOURCE_UNREACHABLE, MDM_AUDIT: the journal keeps the series PENDING
+ * @throws MDM_SOURCE_UNREACHABLE, MDM_SOURCE_INCOMPLETE, MDM_AUDIT: the journal keeps the series PENDING
  */
 export async function* registerSeries(
   o: RegisterOptions,
   inFlight: InFlight,
-  of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller; signal: AbortSignal },
+  of: SeriesJob,
 ): AsyncGenerator<Outcome> {
-  const { source, ref, caller, signal } = of
-  const first = keyOf(o, ref, 1)
+  const { source, ref, caller } = of
+  const first = seriesHandle(o, ref)
   await o.journal.begin(first, { source: source.name, ref, caller, ordinal: 1 })
   await o.after?.('J1')
-  const headers = await headersOf(source, ref, signal)
-  const plan = headers.length === 0 ? LEFT_THE_SOURCE : planSeries(headers)
+  const headers = await headersOf(of)
+  const plan = headers.length === 0 ? await planNothing(o, of) : planSeries(headers)
   await o.after?.('J2')
-  const volumes = plan.volumes.map((volume) => ({
-    ...volume,
-    tables: withPseudonym(volume.tables, o.pseudonymKey, ref.study),
-  }))
-  for (const refusal of plan.refused) yield await refuse(o, of, refusal, headers)
-  if (volumes.length === 0) await close(o, first, plan.refused)
-  for (const [i, volume] of volumes.entries()) {
-    const key = keyOf(o, ref, i + 1)
-    await o.journal.begin(key, { source: source.name, ref, caller, ordinal: i + 1 })
-    yield await registerVolume(o, inFlight, { ...of, key, ordinal: i + 1, plan: volume })
+  const kept: Sha256[] = []
+  for (const refusal of plan.refused) {
+    const { outcome, digest } = await refuse(o, of, refusal, headers)
+    kept.push(digest)
+    yield outcome
   }
-}
-
-interface NewVolume {
-  readonly source: DicomSource
-  readonly ref: SeriesRef
-  readonly caller: AuditCaller
-  readonly signal: AbortSignal
-  readonly key: Sha256
-  readonly ordinal: number
-  readonly plan: VolumePlan
-}
-
-async function registerVolume(o: RegisterOptions, inFlight: InFlight, of: NewVolume): Promise<Outcome> {
-  const known = await knownVolume(o, of.key)
-  if (known?.digest === contentDigest(of.plan)) {
-    await o.journal.set(of.key, 'ACTIVE')
-    await finish(o, of.key)
-    return { type: 'already', guid: known.guid }
+  let waiting = false
+  for (const [i, volume] of plan.volumes.entries()) {
+    const ordinal = i + 1
+    const key = volumeKey(o.pseudonymKey, { site: o.site, ...ref, ordinal })
+    await o.journal.begin(key, { source: source.name, ref, caller, ordinal })
+    const tables = withPseudonym(volume.tables, o.pseudonymKey, ref.study)
+    const outcome = await registerVolume(o, inFlight, { ...of, key, ordinal, plan: { ...volume, tables } })
+    waiting ||= outcome.type === 'waiting'
+    yield outcome
   }
-  if (await isRecalling(o.db)) {
-    await o.journal.set(of.key, 'WAITING', 'MDM_WAITING')
-    return { type: 'waiting', missing: [], message: 'waiting to hear what was registered since the backup' }
-  }
-  const down = await notReady(o.keyServers(), of.signal)
-  if (down.length > 0) return await wait(o, of.key, down)
-  await o.journal.set(of.key, 'PENDING')
-  const names = { volumeKey: of.key, contentDigest: contentDigest(of.plan), guid: known?.guid }
-  const found = await recalled(o.db, names)
-  if (found?.held !== undefined && (await isWhole(o, found.held, of.signal))) {
-    return await complete(o, of, { ...found.held, before: known?.latest })
-  }
-  const guid = known?.guid ?? found?.guid ?? newGuid()
-  const version = Math.max(known?.latest ?? 0, found?.latest ?? 0) + 1
-  const kid = newKid()
-  inFlight.add(kid)
-  try {
-    return await seal(o, of, { guid, version, kid, before: known?.latest })
-  } finally {
-    inFlight.delete(kid)
-  }
-}
-
-interface Naming {
-  readonly guid: Guid
-  readonly version: Version
-  readonly kid: Kid
-  /** the version before it in this store; undefined for a volume that is new to it */
-  readonly before: Version | undefined
-}
-
-async function seal(o: RegisterOptions, of: NewVolume, name: Naming): Promise<Outcome> {
-  const { guid, version, kid } = name
-  const made = await makeKey({ guid, version, kid }, { roster: o.roster(), signer: o.signer() })
-  const lists = await listsOf(o, name, of.signal)
-  await o.after?.('J3')
-  // Durable before the first share leaves: recovery deletes what no commit claims.
-  await o.journal.attempt(of.key, { guid, kid })
-  const note = sealNote(o.noteKey, name, { volumeKey: of.key, contentDigest: contentDigest(of.plan) })
-  try {
-    const missing = await putShares(
-      o.keyServers(),
-      { ...{ guid, kid, epoch: 1, note }, ...made, founding: lists.founding },
-      { signal: of.signal, stored: async (place) => await o.after?.(`J4.${place}`) },
-    )
-    if (missing.length > 0) return await wait(o, of.key, missing)
-  } finally {
-    for (const share of made.shares) share.fill(0)
-  }
-  return await complete(o, of, { ...name, manifest: made.manifest }, lists)
-}
-
-interface Lists {
-  /** statement 0 of the key list */
-  readonly founding: string
-  readonly foundings: Sealed['foundings']
-  readonly keyList?: Chain
-}
-
-/** The lists of a new volume, of a GUID that this store has, or of one that only the key servers know. */
-async function listsOf(
-  o: RegisterOptions,
-  { guid, version, before }: Naming,
-  signal: AbortSignal,
-): Promise<Lists> {
-  if (before !== undefined) {
-    const [founding] = await o.lists.statements(guid, 'key')
-    return { founding: founding!, foundings: new Map() }
-  }
-  const found = { roster: o.roster(), signer: o.signer(), policy: o.policy, now: o.now() }
-  if (version === 1 && !(await isFound(o.db, guid))) {
-    const foundings = await foundLists(guid, found)
-    return { founding: foundings.get('key')!, foundings }
-  }
-  const keyList = await keyListOf(o, guid, signal)
-  const foundings = await foundLists(guid, { ...found, policy: policyOf(o.policy, keyList) })
-  foundings.delete('key')
-  return { founding: keyList.statements[0]!, foundings, keyList }
-}
-
-/** J5 to J7, for a key that all key servers hold. */
-async function complete(
-  o: RegisterOptions,
-  of: NewVolume,
-  name: Naming & { manifest: string },
-  made?: Lists,
-): Promise<Outcome> {
-  const { key, ordinal, ref, caller, plan, source } = of
-  const { guid, version, kid, before, manifest } = name
-  const { foundings, keyList } = made ?? (await listsOf(o, name, of.signal))
-  const sealed = {
-    guid,
-    version,
-    kid,
-    before,
-    manifest,
-    key,
-    ordinal,
-    source: source.name,
-    ref,
-    plan,
-    foundings,
-    caller,
-  }
-  const lfn = await commit(o, { ...sealed, ...(keyList === undefined ? {} : { keyList }) })
-  await o.after?.('J5')
-  await dropOthers(o.db, key, name, o.now())
-  await finish(o, key)
-  const { columns, rows, slices, modality } = plan.volume
-  const shape = [columns, rows, slices]
-  return {
-    type: 'registered',
-    volume: { guid, version, lfn, source: source.name, modality, shape, instances: plan.slices.length },
-  }
-}
-
-/** J6 and J7: also what a crash after J5 left undone. */
-async function finish(o: RegisterOptions, key: Sha256): Promise<void> {
+  yield* withdraw(o, of, plan, headers)
+  if (plan.volumes.length === 0) await close(o, first, plan.refused)
+  if (waiting) return
+  const why = headers.length === 0 ? 'left' : plan.volumes.length > 0 ? 'registered' : 'changed'
+  await endQuarantine(o.db, { source: source.name, series: ref, kept, why, caller })
+  // A series that is too long was not read to its end.
+  const objects = headers.length
+  if (objects <= MAX_OBJECTS)
+    await setCount(o.db, { source: source.name, ref, objects, mark: ref.mark }, o.now())
   await flushOutbox(o.db, o.audit)
-  await o.after?.('J6')
-  await o.journal.acknowledge(key)
-  await o.after?.('J7')
 }
 
-async function wait(o: RegisterOptions, key: Sha256, missing: readonly Missing[]): Promise<Outcome> {
-  await o.journal.set(key, 'WAITING', 'MDM_WAITING')
-  return { type: 'waiting', missing, message: `waiting for ${waitingFor(missing)}` }
+/** A series that is not there: it left, or its source never had what it was said to have. Only the latter is refused. */
+async function planNothing(o: RegisterOptions, { source, ref }: SeriesJob): Promise<SeriesPlan> {
+  if (await wasSeen(o.db, source.name, ref)) return { volumes: [], refused: [] }
+  const reason = 'the series is not at its source'
+  return { volumes: [], refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason, instances: 0 }] }
+}
+
+/** Names a series to those who may not know which it is: the key of its first volume. */
+export function seriesHandle(o: Pick<RegisterOptions, 'pseudonymKey' | 'site'>, ref: SeriesRef): Sha256 {
+  const { study, series } = ref
+  return volumeKey(o.pseudonymKey, { site: o.site, study, series, ordinal: 1 })
+}
+
+/**
+ * Registered volumes that the series does not make now. Where some of it is refused, a volume whose slices are all there still is one
+ * that can be delivered: what is missing may come. All else is gone.
+ */
+async function* withdraw(
+  o: RegisterOptions,
+  of: SeriesJob,
+  plan: SeriesPlan,
+  headers: readonly InstanceHeader[],
+): AsyncGenerator<Outcome> {
+  const made = plan.volumes.length
+  const sops = new Set(sopsOf(headers))
+  for (const volume of await volumesOf(o.db, of.source.name, of.ref)) {
+    if (volume.ordinal <= made) continue
+    const there = plan.refused.length > 0 && (await isThere(o.db, volume, sops))
+    if (there && volume.goneSince !== null) {
+      await markReturned(o, volume, of)
+      yield { type: 'returned', guid: volume.guid }
+    }
+    if (!there) yield* tombstone(o, volume, of)
+    await o.journal.set(volume.key, 'ACTIVE')
+  }
+  await o.journal.settle({ source: of.source.name, ref: of.ref, ordinal: Math.max(made, 1) })
+}
+
+async function* tombstone(o: RegisterOptions, volume: KnownVolume, of: SeriesJob): AsyncGenerator<Outcome> {
+  if (!(await markGone(o, volume, of))) return
+  await o.after?.('T1')
+  await flushOutbox(o.db, o.audit)
+  await o.after?.('T2')
+  yield { type: 'gone', guid: volume.guid }
 }
 
 async function refuse(
   o: RegisterOptions,
-  of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller },
+  { source, ref, caller }: SeriesJob,
   refusal: Refusal,
   headers: readonly InstanceHeader[],
-): Promise<Outcome> {
-  const { source, ref, caller } = of
+): Promise<{ outcome: Outcome; digest: Sha256 }> {
   const { code, reason } = refusal
-  const digest = refusalDigest(o.pseudonymKey, {
-    source: source.name,
-    series: ref,
-    code,
-    reason,
-    sops: sopsOf(headers),
-  })
+  const of = { source: source.name, series: ref, code, reason, sops: sopsOf(headers) }
+  const digest = refusalDigest(o.pseudonymKey, of)
   const kept = { source: source.name, series: ref, digest, caller, now: o.now() }
-  const refused = await inTransaction(o.db, (trx) => quarantine(trx, refusal, kept))
+  const { isDropped, ...refused } = await inTransaction(o.db, (trx) => quarantine(trx, refusal, kept))
   await flushOutbox(o.db, o.audit)
-  return { type: 'refused', refused }
+  if (isDropped) return { outcome: { type: 'dropped', quarantine: refused.quarantine }, digest }
+  return { outcome: { type: 'refused', refused }, digest }
 }
 
 /** A series without a volume is closed, unless one of it was registered when it still made one. */
 async function close(o: RegisterOptions, key: Sha256, refused: readonly Refusal[]): Promise<void> {
-  if ((await knownVolume(o, key)) !== undefined) await o.journal.set(key, 'ACTIVE')
-  else await o.journal.set(key, 'QUARANTINED', refused[0]?.code ?? 'MDM_NOT_AN_IMAGE')
+  if ((await knownVolume(o.db, key)) !== undefined) await o.journal.set(key, 'ACTIVE')
+  else await o.journal.set(key, 'QUARANTINED', refused[0]?.code ?? 'MDM_GONE')
 }
 
-async function headersOf(
-  source: DicomSource,
-  ref: SeriesRef,
-  signal: AbortSignal,
-): Promise<InstanceHeader[]> {
+/**
+ * @returns nothing for a series that is no longer at its source, by its own count too
+ * @throws MDM_SOURCE_INCOMPLETE when the source counts objects and gives none
+ */
+async function headersOf({ source, ref, signal }: SeriesJob): Promise<InstanceHeader[]> {
   const headers: InstanceHeader[] = []
   try {
     for await (const header of source.headers(ref, signal)) if (headers.push(header) > MAX_OBJECTS) break
   } catch (error) {
     if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') throw error
-    return []
+    headers.length = 0
   }
+  // One answer is not enough to say that a hospital gave a series up.
+  if (headers.length === 0 && (await source.count(ref, signal)) > 0)
+    throw new MdmError('MDM_SOURCE_INCOMPLETE', 'the source counts objects of a series and gives none')
   return headers
-}
-
-async function knownVolume(
-  o: RegisterOptions,
-  key: Sha256,
-): Promise<{ guid: Guid; latest: Version; digest: Sha256 } | undefined> {
-  return await o.db
-    .selectFrom('volumes')
-    .innerJoin('versions', (join) =>
-      join.onRef('versions.guid', '=', 'volumes.guid').onRef('versions.version', '=', 'volumes.latest'),
-    )
-    .select(['volumes.guid', 'volumes.latest', 'versions.content_digest as digest'])
-    .where('volumes.volume_key', '=', key)
-    .executeTakeFirst()
-}
-
-function keyOf(o: RegisterOptions, { study, series }: SeriesRef, ordinal: number): Sha256 {
-  return volumeKey(o.pseudonymKey, { site: o.site, study, series, ordinal })
 }

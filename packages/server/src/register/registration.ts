@@ -1,46 +1,62 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ERRORS, MdmError } from '@mdm/core/errors'
-import type { RegisterEvent } from '@mdm/core/wire/site'
+import { MdmError } from '@mdm/core/errors'
+import { noCounts, type RegisterEvent } from '@mdm/core/wire/register'
 import type { AuditCaller } from '../audit/audit.ts'
-import type { DicomSource, SeriesRef } from '../dicom/source.ts'
+import type { DicomSource, SeriesFilter, SeriesRef } from '../dicom/source.ts'
 import type { Log } from '../http/log.ts'
 import { originOf } from '../http/problem.ts'
-import { inTransaction } from '../store/transaction.ts'
 import { createFeed, type Feed } from './feed.ts'
-import { refusalDigest } from './fingerprints.ts'
 import type { OpenEntry } from './journal.ts'
 import { notReady } from './key-servers.ts'
+import type { NamedSeriesList } from './named-series.ts'
 import { flushOutbox } from './outbox.ts'
-import { quarantine } from './quarantine.ts'
 import { hasFound, isRecalling, recall } from './recall.ts'
 import { dropUnfinished } from './recovery.ts'
-import { registerSeries, type InFlight, type Outcome, type RegisterOptions } from './register-series.ts'
-import { addOutcome, emptyReport, mergeFeeds } from './report.ts'
+import { registerSeries, type InFlight } from './register-series.ts'
+import { mergeFeeds } from './report.ts'
+import {
+  bringUpToDate,
+  containFaults,
+  registerSource,
+  type SourceJob,
+  type SourceOptions,
+} from './source-job.ts'
 
 /** How often what waits is tried again, ms. */
 const RETRY_MS = 3_000
+/** Jobs that may wait for one source. */
+const MOST_JOBS = 16
 
-export interface RegistrationOptions extends RegisterOptions {
+export interface RegistrationOptions extends SourceOptions {
   /** by name */
   readonly sources: ReadonlyMap<string, DicomSource>
-  readonly log: Log
   /** in whose name a site registers what nobody asked for: its own */
   readonly self: AuditCaller
   /** 3,000 unless told */
   readonly retryMs?: number
-  /** told what became of each volume */
-  readonly ended?: (outcome: Outcome['type']) => void
+}
+
+/** What is to be registered: all of all sources, unless told. */
+export interface Asked {
+  readonly source?: string | undefined
+  /** only what sources find by this */
+  readonly filter?: SeriesFilter | undefined
+  /** only these series */
+  readonly named?: NamedSeriesList | undefined
+  /** false: known series of which the source has as many objects as before are not read again */
+  readonly recheck?: boolean | undefined
+  readonly caller: AuditCaller
 }
 
 /** Registration as jobs: one at a time per source, independent of who asked for it. */
 export interface Registration {
   /**
-   * Starts registering a source, or all; joins the job that already runs.
+   * Starts registering; joins a job that already does the same.
    *
-   * @returns its events from the first one on; the last is `done` or `error`
-   * @throws MDM_USAGE when the site has no such source
+   * @returns its events, from the first one that is kept on; the last is `done` or `error`
+   * @throws MDM_USAGE when the site has no such source; MDM_LIMIT when too many jobs wait for it
    */
-  start(o: { source?: string | undefined; caller: AuditCaller }): AsyncGenerator<RegisterEvent, void>
+  start(asked: Asked): AsyncGenerator<RegisterEvent, void>
   /**
    * Registers one series in the site's own name, after what its source is busy with. Resolves when the outcome is durable: a volume,
    * a refusal, or a row of the journal that goes on by itself.
@@ -74,18 +90,24 @@ export function createRegistration(o: RegistrationOptions): Registration {
     return next
   }
 
-  const launch = (source: DicomSource, caller: AuditCaller): Feed<RegisterEvent> => {
-    const joined = running.get(source.name)
+  const launch = (
+    asked: Pick<SourceJob, 'source' | 'caller' | 'filter' | 'named' | 'recheck'>,
+  ): Feed<RegisterEvent> => {
+    const { source, filter, named, recheck } = asked
+    const question = JSON.stringify([source.name, filter ?? null, named ?? null, recheck])
+    const joined = running.get(question)
     if (joined !== undefined) return joined
+    if ([...running.keys()].filter((other) => other.startsWith(`["${source.name}",`)).length >= MOST_JOBS)
+      throw new MdmError('MDM_LIMIT', 'too many registrations wait for this source')
     const feed = createFeed<RegisterEvent>()
-    running.set(source.name, feed)
+    running.set(question, feed)
     void alone(source.name, async () => {
       try {
-        await registerSource(o, inFlight, { source, caller, signal, feed })
+        await registerSource(o, inFlight, { ...asked, signal, feed })
       } catch (error) {
         feed.push(failure(o.log, error))
       } finally {
-        running.delete(source.name)
+        running.delete(question)
         feed.end()
       }
     })
@@ -94,15 +116,15 @@ export function createRegistration(o: RegistrationOptions): Registration {
 
   let looked = false
   /** A site that was put back finds by itself what was registered since. */
-  const lookAgain = async (): Promise<void> => {
+  const lookEverywhere = async (): Promise<void> => {
     if (looked || !(await hasFound(o.db))) return
     looked = true
-    for (const source of o.sources.values()) launch(source, o.self)
+    for (const source of o.sources.values()) launch({ source, caller: o.self, recheck: true })
   }
 
   const takeUp = async (): Promise<void> => {
     if ((await isRecalling(o.db)) && !(await recall(o, signal))) return
-    await lookAgain()
+    await lookEverywhere()
     await flushOutbox(o.db, o.audit)
     await dropUnfinished({ db: o.db, journal: o.journal, keyServers: o.keyServers(), inFlight, signal })
     const open = (await o.journal.open()).filter((entry) => !busy.has(entry.source))
@@ -116,11 +138,18 @@ export function createRegistration(o: RegistrationOptions): Registration {
   }
 
   return {
-    start({ source: name, caller }) {
+    start({ source: name, named, filter, recheck = true, caller }) {
       const chosen = [...o.sources.values()].filter((source) => name === undefined || source.name === name)
       if (name !== undefined && chosen.length === 0)
         throw new MdmError('MDM_USAGE', 'the site has no source of this name')
-      return mergeFeeds(chosen.map((source) => launch(source, caller).follow()))
+      if (named === undefined)
+        return mergeFeeds(chosen.map((source) => launch({ source, caller, filter, recheck }).follow()))
+      const bySource = Map.groupBy(named.found, ({ source }) => source)
+      const jobs = chosen.flatMap((source) => {
+        const refs = bySource.get(source.name)?.map(({ ref }) => ref)
+        return refs === undefined ? [] : [launch({ source, caller, named: refs, recheck: true }).follow()]
+      })
+      return mergeFeeds([...jobs, unknownSeries(named.unknown)])
     },
 
     registerOne: (source, ref) =>
@@ -144,37 +173,6 @@ export function createRegistration(o: RegistrationOptions): Registration {
   }
 }
 
-interface SourceJob {
-  readonly source: DicomSource
-  readonly caller: AuditCaller
-  readonly signal: AbortSignal
-  readonly feed: Feed<RegisterEvent>
-}
-
-async function registerSource(o: RegistrationOptions, inFlight: InFlight, job: SourceJob): Promise<void> {
-  const { source, caller, signal, feed } = job
-  const series = await source.series({ signal })
-  const report = emptyReport()
-  const faults = containFaults()
-  const tell = (outcome: Outcome) => {
-    o.ended?.(outcome.type)
-    addOutcome(report, outcome)
-    const { type } = outcome
-    feed.push(type === 'waiting' ? { type, code: 'MDM_WAITING', message: outcome.message } : outcome)
-  }
-  for (const outcome of await sourceFaults(o, source, caller)) tell(outcome)
-  for (const [done, ref] of series.entries()) {
-    feed.push({ type: 'progress', done, total: series.length })
-    signal.throwIfAborted()
-    await faults.contain(async () => {
-      for await (const outcome of registerSeries(o, inFlight, { source, ref, caller, signal })) tell(outcome)
-    })
-  }
-  feed.push({ type: 'progress', done: series.length, total: series.length })
-  faults.throwFirst()
-  feed.push({ type: 'done', report })
-}
-
 async function resumeSource(
   o: RegistrationOptions,
   inFlight: InFlight,
@@ -183,8 +181,9 @@ async function resumeSource(
   signal: AbortSignal,
 ): Promise<void> {
   // The source may have changed since: what is there now is what counts.
-  await source.series({ signal })
-  const faults = containFaults()
+  const refs = entries.map(({ ref }) => ref)
+  await bringUpToDate(source, refs, signal)
+  const faults = containFaults(o.log)
   for (const { ref, caller } of entries) {
     signal.throwIfAborted()
     await faults.contain(() => takeSeries(o, inFlight, { source, ref, caller, signal }))
@@ -204,43 +203,10 @@ async function takeSeries(
   }
 }
 
-/** One series that cannot be handled must not keep the others out; its fault is told when all are done. */
-function containFaults() {
-  const faults: unknown[] = []
-  return {
-    async contain(work: () => Promise<void>): Promise<void> {
-      try {
-        await work()
-      } catch (error) {
-        // What is wrong with the source or the audit log is wrong for every series.
-        if (error instanceof MdmError && ERRORS[error.code].retry) throw error
-        faults.push(error)
-      }
-    },
-    throwFirst(): void {
-      if (faults.length > 0) throw faults[0]
-    },
-  }
-}
-
-/** Objects too damaged to belong to a series are refused as well. */
-async function sourceFaults(
-  o: RegistrationOptions,
-  source: DicomSource,
-  caller: AuditCaller,
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = []
-  const series: SeriesRef = { study: '', series: '' }
-  for (const { code, objects } of source.faults()) {
-    const reason = `${objects} objects belong to no series because they cannot be read`
-    const digest = refusalDigest(o.pseudonymKey, { source: source.name, series, code, reason, sops: [] })
-    const of = { source: source.name, series, digest, caller, now: o.now() }
-    const refusal = { code, reason, instances: objects }
-    const refused = await inTransaction(o.db, (trx) => quarantine(trx, refusal, of))
-    outcomes.push({ type: 'refused', refused })
-  }
-  if (outcomes.length > 0) await flushOutbox(o.db, o.audit)
-  return outcomes
+/** Handles that name no series here: they may be of another site, or of a journal that was lost. */
+async function* unknownSeries(handles: NamedSeriesList['unknown']): AsyncGenerator<RegisterEvent> {
+  for (const series of handles) yield { type: 'failed', code: 'MDM_NOT_FOUND', series }
+  yield { type: 'done', counts: { ...noCounts(), failed: handles.length } }
 }
 
 /** The event that ends a job which cannot go on; the log gets the code and where it came from, nothing of the message. */

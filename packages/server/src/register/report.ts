@@ -1,20 +1,8 @@
-import type { RegisterEvent, RegisterReport } from '@mdm/core/wire/site'
+import { noCounts, type RegisterCounts, type RegisterEvent } from '@mdm/core/wire/register'
 import { createFeed } from './feed.ts'
-import type { Outcome } from './register-series.ts'
-
-export function emptyReport(): RegisterReport {
-  return { registered: [], already: [], refused: [] }
-}
-
-/** What waits stands in no list: it is not done yet. */
-export function addOutcome(report: RegisterReport, outcome: Outcome): void {
-  if (outcome.type === 'registered') report.registered.push(outcome.volume)
-  else if (outcome.type === 'already') report.already.push({ guid: outcome.guid })
-  else if (outcome.type === 'refused') report.refused.push(outcome.refused)
-}
 
 /**
- * The jobs of several sources as one: progress and reports are added up. It ends with `done`, or with the first error once
+ * The jobs of several sources as one: progress and counts are added up. It ends with `done`, or with the first error once
  * every job has ended.
  */
 export async function* mergeFeeds(
@@ -22,11 +10,11 @@ export async function* mergeFeeds(
 ): AsyncGenerator<RegisterEvent, void> {
   const merged = createFeed<RegisterEvent>()
   const progress = jobs.map(() => ({ done: 0, total: 0 }))
-  const reports: RegisterReport[] = jobs.map(emptyReport)
+  const counts = jobs.map(noCounts)
   const errors: RegisterEvent[] = []
   const follow = async (job: AsyncIterable<RegisterEvent>, i: number): Promise<void> => {
     for await (const event of job) {
-      if (event.type === 'done') reports[i] = event.report
+      if (event.type === 'done') counts[i] = event.counts
       else if (event.type === 'error') errors.push(event)
       else if (event.type !== 'progress') merged.push(event)
       else {
@@ -36,17 +24,14 @@ export async function* mergeFeeds(
     }
   }
   void Promise.all(jobs.map(follow)).then(() => {
-    const report = {
-      registered: reports.flatMap((r) => r.registered),
-      already: reports.flatMap((r) => r.already),
-      refused: reports.flatMap((r) => r.refused),
-    }
-    merged.push(errors[0] ?? { type: 'done', report })
+    const all = noCounts()
+    for (const name of Object.keys(all) as (keyof RegisterCounts)[]) all[name] = sum(counts, name)
+    merged.push(errors[0] ?? { type: 'done', counts: all })
     merged.end()
   })
   yield* merged.follow()
 }
 
-function sum(rows: readonly { done: number; total: number }[], name: 'done' | 'total'): number {
+function sum<Name extends string>(rows: readonly Record<Name, number>[], name: Name): number {
   return rows.reduce((total, row) => total + row[name], 0)
 }

@@ -1,7 +1,10 @@
 import { sql, type Kysely } from 'kysely'
 
-/** Further than any site registers between two backups: an LFN that somebody may hold never names another volume. */
-const LFN_GAP = 1_000_000
+/**
+ * Further than any site registers between two backups: an LFN that somebody may hold never names another volume, and no cursor of the
+ * list of changes lies beyond what happens next.
+ */
+const COUNTER_GAP = 1_000_000
 
 /** A key server that was put back asks every witness before it serves (decision 23). */
 export async function markKeys(db: Kysely<never>, now: Date): Promise<void> {
@@ -16,5 +19,7 @@ export async function markSite(db: Kysely<never>, now: Date): Promise<void> {
   await sql`insert into restored (since) values (${now.toISOString()})`.execute(db)
   // What was under way may have become a volume since: its shares are not this store's to delete.
   await sql`delete from attempts`.execute(db)
-  await sql`update counters set value = value + ${LFN_GAP} where name like 'lfn/%'`.execute(db)
+  await sql`update counters set value = value + ${COUNTER_GAP} where name like 'lfn/%' or name = 'changes'`.execute(
+    db,
+  )
 }

@@ -84,6 +84,38 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
         .execute()
     },
   },
+  '004-changes': {
+    async up(db) {
+      await changes(db)
+      await db.schema.alterTable('volumes').addColumn('gone_since', 'text').execute()
+      await db.schema.alterTable('quarantine').addColumn('dropped', 'text').execute()
+      await db.schema.createIndex('volumes_by_series').on('volumes').columns(['source', 'series']).execute()
+      await db.schema.createIndex('journal_by_series').on('journal').columns(['source', 'series']).execute()
+      await db.schema
+        .createIndex('quarantine_by_series')
+        .on('quarantine')
+        .columns(['source', 'series'])
+        .execute()
+    },
+  },
+}
+
+/** What was registered before there was a list of changes is put into it, in the order of the registrations. */
+async function changes(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('changes')
+    .addColumn('seq', 'bigint', (c) => c.primaryKey())
+    .addColumn('time', 'text', (c) => c.notNull())
+    .addColumn('guid', 'text', (c) => c.notNull())
+    .addColumn('version', 'integer', (c) => c.notNull())
+    .addColumn('change', 'text', (c) => c.notNull())
+    .execute()
+  await db.schema.createIndex('changes_by_guid').on('changes').column('guid').execute()
+  await sql`insert into changes (seq, time, guid, version, change)
+    select row_number() over (order by registered, guid, version), registered, guid, version,
+      case when version = 1 then 'registered' else 'new-version' end
+    from versions`.execute(db)
+  await sql`insert into counters (name, value) select 'changes', count(*) from changes`.execute(db)
 }
 
 async function catalog(db: Kysely<unknown>): Promise<void> {

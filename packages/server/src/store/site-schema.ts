@@ -1,4 +1,5 @@
 import type { Guid, Kid, Lfn, Sha256, Surl } from '@mdm/core/names'
+import type { ChangeKind } from '@mdm/core/wire/changes'
 import type { AclObject, Scope } from '@mdm/core/wire/common'
 import type { TABLES, TableName } from '../metadata/columns.ts'
 
@@ -30,6 +31,7 @@ export interface SiteSchema {
   notices: NoticesTable
   series_counts: SeriesCountsTable
   source_looks: SourceLooksTable
+  changes: ChangesTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -44,6 +46,8 @@ export interface VolumesTable {
   /** HMAC of site, study, series and ordinal: one GUID per volume (I3) */
   volume_key: Sha256
   latest: number
+  /** since when its source no longer has it */
+  gone_since: string | null
 }
 
 export interface VersionsTable {
@@ -167,6 +171,18 @@ export interface QuarantineTable {
   /** HMAC of the instances: the same refusal is the same row */
   digest: Sha256
   created: string
+  /** when an administrator dropped it: a row that is kept so that the same refusal makes no new one */
+  dropped: string | null
+}
+
+/** What happened to volumes, in the order of the commits. */
+export interface ChangesTable {
+  /** from counter `changes` */
+  seq: number
+  time: string
+  guid: Guid
+  version: number
+  change: ChangeKind
 }
 
 /** Audit events that belong to a commit and are written to the log after it (J6). */

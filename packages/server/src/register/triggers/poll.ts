@@ -1,6 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import type { DicomSource, FoundSeries } from '../../dicom/source.ts'
 import type { SiteStore } from '../../store/site-store.ts'
+import { AWAY } from '../presence.ts'
 import { knownSeries, seriesSince, type KnownSeries } from './known-series.ts'
 import { saveLook } from './looks.ts'
 import { setCount, type Counted } from './notice-rows.ts'
@@ -8,8 +9,6 @@ import { keyOf, type Hint, type Notices } from './notices.ts'
 
 /** Known series that are counted one by one in one look, where the source does not say all counts at once. */
 const COUNTS_AT_ONCE = 500
-/** A source that shows none of so many known series is away, such as a disk that is not mounted. */
-const AWAY = 10
 const DAY_MS = 86_400_000
 
 export interface PollOptions {

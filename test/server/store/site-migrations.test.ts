@@ -1,0 +1,46 @@
+import { join } from 'node:path'
+import { Kysely, sql } from 'kysely'
+import t from 'tap'
+import { migrate } from '../../../packages/server/src/store/migrate.ts'
+import { SITE_MIGRATIONS } from '../../../packages/server/src/store/site-migrations.ts'
+import { nextValue, openSiteStore } from '../../../packages/server/src/store/site-store.ts'
+import { sqliteDialect } from '../../../packages/server/src/store/sqlite.ts'
+
+t.test('what was registered before there was a list of changes stands in it, in order', async (t) => {
+  const file = join(t.testdir(), 'site.sqlite')
+  const { '004-changes': _, ...before } = SITE_MIGRATIONS
+  const old = new Kysely<never>({ dialect: sqliteDialect(file) })
+  await migrate(old, before)
+  for (const [guid, latest] of [
+    ['a', 2],
+    ['b', 1],
+  ] as const) {
+    await sql`insert into volumes (guid, lfn, source, study, series, ordinal, volume_key, latest)
+      values (${guid}, ${guid}, 'folder', 's', ${guid}, 1, ${guid}, ${latest})`.execute(old)
+  }
+  for (const [guid, version, registered] of [
+    ['a', 2, '2026-03-01T00:00:00.000Z'],
+    ['a', 1, '2026-01-01T00:00:00.000Z'],
+    ['b', 1, '2026-02-01T00:00:00.000Z'],
+  ] as const) {
+    await sql`insert into versions (guid, version, kid, profile, volume, header, slice_bytes, plaintext_bytes, container_bytes,
+      content_digest, registered)
+      values (${guid}, ${version}, ${`${guid}${version}`}, 'p', '{}', '', 1, 1, 1, 'd', ${registered})`.execute(
+      old,
+    )
+  }
+  await old.destroy()
+
+  const db = await openSiteStore(file)
+  t.teardown(() => db.destroy())
+  const rows = await db.selectFrom('changes').selectAll().orderBy('seq').execute()
+  t.strictSame(rows, [
+    { seq: 1, time: '2026-01-01T00:00:00.000Z', guid: 'a', version: 1, change: 'registered' },
+    { seq: 2, time: '2026-02-01T00:00:00.000Z', guid: 'b', version: 1, change: 'registered' },
+    { seq: 3, time: '2026-03-01T00:00:00.000Z', guid: 'a', version: 2, change: 'new-version' },
+  ])
+  t.equal(await nextValue(db, 'changes'), 4)
+  t.strictSame(await db.selectFrom('volumes').select('gone_since').distinct().execute(), [
+    { gone_since: null },
+  ])
+})
