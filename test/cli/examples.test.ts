@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, readdir, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { cliCommands } from '../fixtures/cli-commands.ts'
 import { runMdm, startGrid, type Grid } from '../fixtures/grid.ts'
+import { addSeries } from '../server/site-grid.ts'
 
 t.setTimeout(600_000)
 
@@ -27,6 +29,7 @@ t.test('every example of every help text runs', async (t) => {
     t.ok(examples.length > 0, `mdm ${id} has examples`)
     for (const example of examples) {
       await t.test(example, { timeout: 120_000 }, async (t) => {
+        if (/\bquarantine\b/.test(example)) await addRefused(grid)
         const scratch = await mkdtemp(join(grid.scratch, 'example-'))
         const command = await filledIn(example, words, scratch, used)
         t.teardown(() => stopDemos(scratch))
@@ -83,6 +86,10 @@ async function valuesFor(grid: Grid): Promise<Words> {
     SITE: () => me.site,
     SOURCE: () => volume.source,
     CONTAINER: () => container,
+    QUARANTINE_ID: async () => {
+      const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--ids'])
+      return stdout.split('\n')[0]!
+    },
     ROSTER: () => at(stored.sites[me.site].roster),
     FINGERPRINT: () => `'${shown.sites[0].fingerprint}'`,
     CERTIFICATE: () => at(stored.credential.certificate),
@@ -102,6 +109,15 @@ async function valuesFor(grid: Grid): Promise<Words> {
       return dir
     },
   }
+}
+
+/** One more series that cannot be registered, since an example may drop the one before. */
+async function addRefused(grid: Grid): Promise<void> {
+  const name = `refused-${randomUUID()}`
+  await addSeries(join(grid.dir, 'source'), name, {
+    attributes: (k) => ({ ImagePositionPatient: [0, 0, [0, 2, 4, 11][k]!] }),
+  })
+  await grid.ok('admin', ['register'])
 }
 
 /** Examples may change the configuration, so each has its own. */

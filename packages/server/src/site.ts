@@ -37,6 +37,8 @@ import { metadataRoutes } from './metadata/routes.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { createRefresh } from './refresh.ts'
 import { openJournal } from './register/journal.ts'
+import { openQuarantineDesk } from './register/quarantine-desk.ts'
+import { quarantineRoutes } from './register/quarantine-routes.ts'
 import type { Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
@@ -196,6 +198,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     metadataRoutes(app, { db, catalog, access, audit })
     changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
     registerRoutes(app, { db, registration, roster, audit })
+    quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), roster, audit, now })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)

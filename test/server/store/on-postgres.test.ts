@@ -13,6 +13,8 @@ const FILES = [
   'register/crash',
   'register/register',
   'register/waiting',
+  '../flows/changes',
+  '../flows/quarantine',
 ]
 
 t.setTimeout(300_000)
