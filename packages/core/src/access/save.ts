@@ -91,7 +91,9 @@ async function saveDecrypted(
   }))
   // One name for all attempts, which the lock makes ours: what a killed get left there does not stay.
   const temporary = join(dirname(o.path), `.${basename(o.path)}.tmp`)
+  const finished = o.timing?.start('finish')
   const written = await writeWhole(o.path, convert(o.format, plaintext), temporary)
+  finished?.()
   return { ...saved(raw, o.path, written), resumedFrom }
 }
 
