@@ -12,6 +12,7 @@ const FILES = [
   'metadata/query',
   'register/crash',
   'register/register',
+  'register/triggers/folder',
   'register/waiting',
   '../flows/changes',
   '../flows/quarantine',

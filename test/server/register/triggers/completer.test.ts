@@ -7,7 +7,7 @@ import { openLog } from '../../../../packages/server/src/http/log.ts'
 import { completeSeries } from '../../../../packages/server/src/register/triggers/completer.ts'
 import { openNotices, type Notices } from '../../../../packages/server/src/register/triggers/notices.ts'
 import { openSiteStore } from '../../../../packages/server/src/store/site-store.ts'
-import { until } from '../../site-grid.ts'
+import { until } from './live-grid.ts'
 import { fakeSource, type FakeSource } from './fake-source.ts'
 
 const QUIET_MS = 300

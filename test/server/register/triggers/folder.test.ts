@@ -2,9 +2,9 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { query } from '../../../../packages/core/src/access/metadata.ts'
-import { addSeries, until } from '../../site-grid.ts'
+import { addSeries } from '../../site-grid.ts'
 import { siteRows } from '../invariants.ts'
-import { startLiveGrid, untilVolumes } from './live-grid.ts'
+import { startLiveGrid, untilVolumes, until } from './live-grid.ts'
 
 t.test('a series that comes into a watched folder is registered by itself, once it is whole', async (t) => {
   const grid = await startLiveGrid(t)
@@ -43,3 +43,15 @@ t.test(
     ])
   },
 )
+
+t.test('what a key server keeps waiting is in the journal, and goes on without the trigger', async (t) => {
+  const grid = await startLiveGrid(t)
+  const admin = await grid.as('admin')
+  await grid.stopKeyServer(2)
+  await addSeries(grid.source, 'waits')
+  await until(async () => siteRows(grid, "select * from journal where state = 'WAITING'").length === 1)
+  await until(async () => siteRows(grid, 'select * from notices').length === 0)
+  t.same(siteRows(grid, 'select * from volumes'), [])
+  await grid.startKeyServer(2)
+  await untilVolumes(admin, 1)
+})

@@ -4,8 +4,7 @@ import t from 'tap'
 import { serveHook } from '../../../../packages/server/src/register/triggers/hook.ts'
 import { lookAgain } from '../../../../packages/server/src/register/triggers/look-loop.ts'
 import { freePort } from '../../../fixtures/peers/peer.ts'
-import { until } from '../../site-grid.ts'
-import { configure, startLiveGrid } from './live-grid.ts'
+import { configure, startLiveGrid, until } from './live-grid.ts'
 
 const SECRET = 'a secret of the hospital'
 const hook = (url: string, secret: string, init: RequestInit = {}) =>

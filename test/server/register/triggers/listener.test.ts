@@ -9,9 +9,9 @@ import {
 } from '../../../../packages/core/src/identity/ca.ts'
 import { pusherOf } from '../../../../packages/server/src/register/triggers/listener.ts'
 import { freePort } from '../../../fixtures/peers/peer.ts'
-import { addSeries, until, type SiteGrid } from '../../site-grid.ts'
+import { addSeries, type SiteGrid } from '../../site-grid.ts'
 import { siteRows } from '../invariants.ts'
-import { configure, startLiveGrid, untilVolumes } from './live-grid.ts'
+import { configure, startLiveGrid, untilVolumes, until } from './live-grid.ts'
 import { objectOf, openPush, push } from './push.ts'
 
 const PUSHES = { ae: 'PACS', addresses: ['127.0.0.1'] }

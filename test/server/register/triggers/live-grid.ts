@@ -45,12 +45,19 @@ export async function volumesOf(session: Session): Promise<{ guid: string; versi
   return found
 }
 
-/** Waits until so many volumes are there, 20 s at the most. */
+/** Waits until so many volumes of a version are there. */
 export async function untilVolumes(session: Session, count: number, version = 1): Promise<void> {
-  for (let i = 0; i < 400; i++) {
+  await until(async () => {
     const found = await volumesOf(session)
-    if (found.length === count && found.every((volume) => volume.version === version)) return
+    return found.length === count && found.every((volume) => volume.version === version)
+  })
+}
+
+/** Waits until a condition holds; 40 s at the most, since what is waited for waits itself. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 800; i++) {
+    if (await condition()) return
     await sleep(50)
   }
-  throw new Error(`there are not ${count} volumes of version ${version}`)
+  throw new Error('it did not happen within 40 seconds')
 }

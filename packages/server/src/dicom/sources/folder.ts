@@ -14,6 +14,9 @@ import type {
 import { openBelow, walk, type FoundFile } from './walk.ts'
 
 const FIRST_READ = 64 * 1024
+/** A folder that takes longer to look through, ms, is not looked through for each count: one that is so many times its length old will do. */
+const SLOW_MS = 1_000
+const REST = 4
 /** Bytes of an object read at once. */
 const CHUNK_BYTES = 256 * 1024
 
@@ -33,8 +36,10 @@ interface Instance extends Pick<InstanceHeader, 'sop' | 'sopClass' | 'modality'>
  */
 export function folderSource(name: string, root: string): DicomSource {
   let index = new Map<string, Entry>()
+  let scanned = { at: -Infinity, ms: 0 }
 
   async function scan(signal?: AbortSignal): Promise<void> {
+    const began = performance.now()
     const files = await walk(root, signal).catch((cause: unknown) => {
       signal?.throwIfAborted()
       throw new MdmError('MDM_SOURCE_UNREACHABLE', `the folder of source ${name} is not readable`, { cause })
@@ -46,6 +51,7 @@ export function folderSource(name: string, root: string): DicomSource {
       next.set(file.path, known !== undefined && same(known, file) ? known : await inspect(root, file))
     }
     index = next
+    scanned = { at: performance.now(), ms: performance.now() - began }
   }
 
   /** The files of a series; the folder is looked through again when the series is not known yet. */
@@ -79,7 +85,8 @@ export function folderSource(name: string, root: string): DicomSource {
         .map((files) => ({ ...files[0]!.ref, objects: files.length, mark: markOf(files) }))
     },
     async count(ref, signal) {
-      await scan(signal)
+      const { at, ms } = scanned
+      if (ms < SLOW_MS || performance.now() - at > REST * ms) await scan(signal)
       const files = [...index.values()].filter((file) => file.kind === 'instance' && belongs(file, ref))
       return files.length
     },

@@ -12,9 +12,11 @@ const SETTLE = 0.1
 const MAX_SETTLE_MS = 1_000
 /** A series of which the source shows nothing is given so many quiet periods to come. */
 const CONFIRM_PERIODS = 6
-/** What failed is tried again after so long, ms; doubled each time, up to the second. */
+/** A series that failed is tried again after so long, ms; doubled each time, up to the second. */
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 300_000
+/** What keeps every series from being registered is looked for more often, so that they go on soon after it has passed. */
+const LAST_PAUSE_MS = 15_000
 /** Series taken up in one go, before new ones are counted. */
 const AT_ONCE = 16
 
@@ -54,12 +56,14 @@ export async function completeSeries(o: CompleterOptions): Promise<void> {
         if (signal.aborted) return
         const code = error instanceof MdmError ? error.code : 'MDM_INTERNAL'
         const times = failures.get(notice)?.times ?? 0
-        failures.set(notice, { times: times + 1, until: performance.now() + retryMs(times) })
+        const isOfAll = OF_ALL.has(code)
+        const rest = retryMs(times, isOfAll ? LAST_PAUSE_MS : LAST_RETRY_MS)
+        failures.set(notice, { times: times + 1, until: performance.now() + rest })
         const line = { event: 'notice-kept', code, at: originOf(error) }
         if (ERRORS[code].retry) o.log.warn(line)
         else o.log.error(line)
-        if (!OF_ALL.has(code)) continue
-        await pause(retryMs(failed++), signal)
+        if (!isOfAll) continue
+        await pause(retryMs(failed++, LAST_PAUSE_MS), signal)
         break
       }
     }
@@ -113,6 +117,6 @@ function stand(notice: Notice, objects: number): void {
   notice.counted = { objects, since: performance.now() }
 }
 
-function retryMs(times: number): number {
-  return Math.min(FIRST_RETRY_MS * 2 ** times, LAST_RETRY_MS)
+function retryMs(times: number, last: number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** times, last)
 }

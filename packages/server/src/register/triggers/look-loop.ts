@@ -6,7 +6,7 @@ const LEAST_GAP_MS = 1_000
 const REST = 4
 /** A source that failed is tried again after so long, ms; doubled each time, up to the second. */
 const FIRST_RETRY_MS = 1_000
-const LAST_RETRY_MS = 60_000
+const LAST_RETRY_MS = 15_000
 
 /** Looks at a source again and again. */
 export interface LookLoop {

@@ -2,7 +2,7 @@ import type { Registry } from '../../http/metrics/registry.ts'
 import type { Notices } from './notices.ts'
 import type { TriggeredSource, Triggers } from './triggers.ts'
 
-/** What the operator sees of live registration; sources by the names of the configuration, nothing of any series. */
+/** What the operator sees of live registration, of all sources together: no name is in a measurement. */
 export function measureTriggers(
   registry: Registry,
   o: {
@@ -12,31 +12,36 @@ export function measureTriggers(
     readonly now: () => Date
   },
 ): void {
-  const source = o.sources.map((of) => of.source.name)
   registry.gauge('mdm_notices', 'Series that were noticed and are not registered yet.', {
-    allowed: { source },
-    read: () => source.map((name) => [{ source: name }, o.notices.count(name)] as const),
+    read: () => o.sources.reduce((sum, { source }) => sum + o.notices.count(source.name), 0),
   })
   registry.gauge(
     'mdm_notice_overdue_seconds',
     'How long the most overdue series has been due after its quiet period.',
     {
-      allowed: { source },
+      read: () => {
+        let overdueMs = 0
+        for (const { source, quietMs } of o.sources)
+          for (const { touchedAt } of o.notices.of(source.name))
+            overdueMs = Math.max(overdueMs, performance.now() - touchedAt - quietMs)
+        return overdueMs / 1000
+      },
+    },
+  )
+  const ways = ['poll', 'changes'] as const
+  registry.gauge(
+    'mdm_source_look_age_seconds',
+    'Time since a look ended well, of the source that is behind most.',
+    {
+      allowed: { by: ways },
       read: () =>
-        o.sources.map((of) => {
-          const name = of.source.name
-          let overdue = 0
-          for (const { touchedAt } of o.notices.of(name))
-            overdue = Math.max(overdue, performance.now() - touchedAt - of.quietMs)
-          return [{ source: name }, overdue / 1000] as const
+        ways.flatMap((by) => {
+          const ages = o.triggers
+            .looked()
+            .filter((look) => look.by === by)
+            .map(({ at }) => (o.now().getTime() - at.getTime()) / 1000)
+          return ages.length === 0 ? [] : [[{ by }, Math.max(...ages)] as const]
         }),
     },
   )
-  registry.gauge('mdm_source_look_age_seconds', 'Time since a look at the source last ended well.', {
-    allowed: { source, by: ['poll', 'changes'] },
-    read: () =>
-      o.triggers
-        .looked()
-        .map(({ source, by, at }) => [{ source, by }, (o.now().getTime() - at.getTime()) / 1000] as const),
-  })
 }

@@ -30,7 +30,7 @@ export interface TriggeredSource {
 export interface Triggers {
   /** Brings forward the next look at what can tell of changes: Orthanc's list, else the poll of a server. */
   hint(): void
-  /** When each look at a source last ended well. */
+  /** When each look at a source last ended well; the start where none has. */
   looked(): readonly { readonly source: string; readonly by: 'poll' | 'changes'; readonly at: Date }[]
   /** Stops; what was noticed stays in the store. */
   close(): Promise<void>
@@ -62,11 +62,13 @@ export function startTriggers(o: {
     everyMs: number,
     look: (signal: AbortSignal) => Promise<'more' | 'all'>,
   ): LookLoop => {
+    const looked = () => last.set(`${by} ${source.name}`, { source: source.name, by, at: now() })
+    looked()
     const looking = lookAgain({
       ...{ everyMs, firstInMs: 0, signal },
       async look(signal) {
         const found = await look(signal)
-        last.set(`${by} ${source.name}`, { source: source.name, by, at: now() })
+        looked()
         return found
       },
       failed: (error) => log.warn({ event: `${by}-failed`, code: codeOf(error), at: originOf(error) }),
