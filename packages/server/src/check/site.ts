@@ -5,6 +5,7 @@ import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import type { Credential } from '@mdm/core/identity/credential'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
 import { openCrls, readConfig } from '../config.ts'
+import { absoluteSource } from '../dicom/sources/index.ts'
 import { readSecretFile } from '../secret-file.ts'
 import { SiteConfig } from '../site-config.ts'
 import { isPostgresUrl } from '../store/postgres.ts'
@@ -64,10 +65,7 @@ export async function checkSite(
     readRosters(rosterDir, { next: restore, restore }),
   ])
   const roster = rosters?.of(config.site)
-  const sources = config.sources.map(({ name, url }) => ({
-    name,
-    url: /^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url),
-  }))
+  const sources = config.sources.map((source) => absoluteSource(source, path))
   const files = privatePaths(config, path, file, store)
   const bans = config.bans === undefined ? undefined : path(config.bans)
   const server =
@@ -169,9 +167,10 @@ function privatePaths(
     { path: path(config.tls.key), kind: 'key' },
     { path: path(config.signingKey), kind: 'key' },
     { path: path(config.pseudonymKey), kind: 'key' },
-    ...[config.hooks?.secretFile, config.dicom?.tls?.key].flatMap((key) =>
-      key === undefined ? [] : [{ path: path(key), kind: 'key' as const }],
-    ),
+    ...[
+      ...[config.hooks?.secretFile, config.dicom?.tls?.key],
+      ...config.sources.flatMap(({ tls, credentials }) => [tls?.key, credentials]),
+    ].flatMap((key) => (key === undefined ? [] : [{ path: path(key), kind: 'key' as const }])),
     { path: path(config.rosters), kind: 'folder', optional: true },
     { path: path(config.spool.dir), kind: 'folder', optional: true },
     { path: path(config.audit), kind: 'file', optional: true },

@@ -1,23 +1,21 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
+import type { SourceConfig } from '../dicom/source-config.ts'
+import { kindOf } from '../dicom/sources/index.ts'
+import { checkServer } from './servers.ts'
 
-/** One source of the configuration; `url` is absolute. */
-export interface ConfiguredSource {
-  readonly name: string
-  readonly url: string
-}
-
-/** Looks at one kind of source; a kind that speaks to a PACS connects to its port here. */
-type SourceCheck = (source: ConfiguredSource) => Promise<Finding>
-
-/** By the scheme of the URL. */
-const CHECKS: Readonly<Record<string, SourceCheck>> = {
+/** By the scheme of the URL; `url` and all paths are absolute. */
+const CHECKS: Readonly<Record<string, (source: SourceConfig) => Promise<Finding>>> = {
   file: ({ name, url }) => checkFolder(name, folderOf(url)),
+  dicom: checkServer,
+  dicoms: checkServer,
+  'dicomweb+https': checkServer,
+  'dicomweb+http': checkServer,
 }
 
 /** Can each source be reached, by the site's own user? */
-export async function checkSources(sources: readonly ConfiguredSource[]): Promise<Finding[]> {
+export async function checkSources(sources: readonly SourceConfig[]): Promise<Finding[]> {
   if (sources.length === 0)
     return [
       fault(
@@ -29,7 +27,7 @@ export async function checkSources(sources: readonly ConfiguredSource[]): Promis
     ]
   return await Promise.all(
     sources.map(async (source) => {
-      const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(source.url)?.[1]?.toLowerCase() ?? 'file'
+      const scheme = kindOf(source.url)
       const check = CHECKS[scheme]
       if (check !== undefined) return await check(source)
       const next = `mend "url" of source "${source.name}" in site.json: a folder is file:///folder`

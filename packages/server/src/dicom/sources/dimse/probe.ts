@@ -12,12 +12,16 @@ const RECENT_DAYS = [7, 365]
 const MOST_SERIES = 8
 /** Objects asked for: a list of several is what CTN does not take. */
 const OBJECTS = 2
+/** A series up to this size may come as a whole. */
+const MOST_OBJECTS = 50
 
 type Step = SourceProbe['steps'][number]
 
 interface Sample {
   readonly ref: SeriesRef
   readonly sops: readonly string[]
+  /** of the whole series */
+  readonly objects: number
 }
 
 /**
@@ -82,7 +86,7 @@ async function tryQueries(
     const sample = await smallSeries(association)
     if (sample === undefined) return [undefined, 'it has no series yet, so nothing was retrieved']
     const { sops } = sample
-    return [{ ...sample, sops: sops.slice(0, OBJECTS) }, `a series of ${sops.length} objects was found`]
+    return [{ ...sample, sops: sops.slice(0, OBJECTS) }, `a series of ${sample.objects} objects was found`]
   })
 }
 
@@ -97,7 +101,10 @@ async function smallSeries(association: Association): Promise<Sample | undefined
     if (refs.length > 0) break
   }
   const samples: Sample[] = []
-  for (const ref of refs) samples.push({ ref, sops: [...(await findObjects(association, ref)).keys()] })
+  for (const ref of refs) {
+    const sops = [...(await findObjects(association, ref)).keys()]
+    samples.push({ ref, sops, objects: sops.length })
+  }
   const enough = samples.filter(({ sops }) => sops.length >= OBJECTS)
   const size = ({ sops }: Sample): number => sops.length
   return enough.toSorted((a, b) => size(a) - size(b))[0] ?? samples.toSorted((a, b) => size(b) - size(a))[0]
@@ -111,7 +118,7 @@ function daysAgo(days: number): string {
 async function bring(
   s: Retrieving,
   method: Method,
-  { ref, sops }: Sample,
+  { ref, sops, objects }: Sample,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const only = { ...s, methods: createMethods([method], { fixed: true }) }
@@ -121,7 +128,10 @@ async function bring(
   }
   let count = 0
   const wanted = { sops, purpose: 'register' as const, signal, complete: false, ahead: true, take }
-  for await (const _ of retrieve(only, ref, wanted)) if (++count === sops.length) break
+  for await (const _ of retrieve(only, ref, wanted)) {
+    // The rest of a large series is not worth its time, though to leave aborts the association.
+    if (++count === sops.length && objects > MOST_OBJECTS) break
+  }
   return count
 }
 
