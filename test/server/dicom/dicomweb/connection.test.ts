@@ -11,6 +11,7 @@ import { openSource, startServer, storedIn } from './server.ts'
 const CA = { ca: Buffer.from(service.certificate) }
 const SERVER = { cert: service.certificate, key: service.key }
 const UNREACHABLE = { code: 'MDM_SOURCE_UNREACHABLE' }
+const REFUSED = { code: 'MDM_SOURCE_REFUSED' }
 
 t.test('the root is a host and a path; without TLS only on a loopback address, as a number', async (t) => {
   const good = {
@@ -58,13 +59,13 @@ t.test('a server is known by its certificate or its CA, and by its name', async 
   for (const [why, o] of Object.entries(strangers)) {
     const { source, budget } = openSource(t, server, o)
     const error = await source.count(written).catch((caught: Error) => caught)
-    t.match(error, { ...UNREACHABLE, message: /certificate/ }, why)
+    t.match(error, { ...REFUSED, message: /certificate/ }, why)
     t.equal(budget.used, 0)
   }
   const named = await createServiceCertificate({ commonName: 'pacs', hosts: ['pacs.example'], days: 2 })
   const other = await startServer(t, storedIn(folder), { cert: named.certificate, key: named.key })
   const tls = { ca: Buffer.from(named.certificate) }
-  await t.rejects(openSource(t, other, { tls }).source.count(written), UNREACHABLE)
+  await t.rejects(openSource(t, other, { tls }).source.count(written), REFUSED)
   t.equal(
     await openSource(t, other, { tls: { ...tls, servername: 'pacs.example' } }).source.count(written),
     6,
@@ -78,7 +79,7 @@ t.test('a server that wants a certificate, or a password, gets ours, and only th
   const server = await startServer(t, storedIn(folder), wanted)
   const own = { cert: Buffer.from(caller.certificate), key: Buffer.from(caller.key) }
   t.equal(await openSource(t, server, { tls: { ...CA, ...own } }).source.count(written), 6)
-  await t.rejects(openSource(t, server, { tls: CA }).source.count(written), UNREACHABLE)
+  await t.rejects(openSource(t, server, { tls: CA }).source.count(written), REFUSED)
 
   const seen: (string | undefined)[] = []
   const plain = await startServer(t, storedIn(folder))
@@ -89,7 +90,7 @@ t.test('a server that wants a certificate, or a password, gets ours, and only th
   }
   const credentials = { user: 'mdm', password: 'pa:ß' }
   t.equal(await openSource(t, plain, { credentials }).source.count(written), 6)
-  await t.rejects(openSource(t, plain).source.count(written), { ...UNREACHABLE, message: /credentials/ })
+  await t.rejects(openSource(t, plain).source.count(written), { ...REFUSED, message: /credentials/ })
   t.same(seen, [`Basic ${Buffer.from('mdm:pa:ß').toString('base64')}`, undefined])
 })
 

@@ -43,6 +43,7 @@ async function world(t: Test, o: { inactivityMs?: number } = {}): Promise<World>
 }
 
 const UNREACHABLE = { code: 'MDM_SOURCE_UNREACHABLE' }
+const REFUSED = { code: 'MDM_SOURCE_REFUSED' }
 
 /** What a retrieve brought before it ended, and how it ended. */
 async function retrieved(
@@ -199,7 +200,7 @@ t.test('each status says what is wrong, and nothing of what the body says', asyn
     )
     const before = server.requests.length
     const error = await headers(source, ct).catch((caught: Error) => caught)
-    t.match(error, UNREACHABLE, String(status))
+    t.match(error, status === 401 || status === 403 ? REFUSED : UNREACHABLE, String(status))
     const said = error as Error
     t.match(said.message, new RegExp(`source pacs: .*status ${status}`))
     t.notMatch(

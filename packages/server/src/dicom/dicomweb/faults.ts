@@ -1,11 +1,14 @@
 import { MdmError } from '@mdm/core/errors'
 
+/** What may pass by itself, and what stays until somebody mends names, certificates or rights. */
+type Code = 'MDM_SOURCE_UNREACHABLE' | 'MDM_SOURCE_REFUSED'
+
 /** Makes the error of one source: what its server does, in words; never a UID, address or text of the server. */
-export type Fault = (what: string, cause?: unknown) => MdmError
+export type Fault = (what: string, cause?: unknown, code?: Code) => MdmError
 
 export function faultsOf(name: string): Fault {
-  return (what, cause) =>
-    new MdmError('MDM_SOURCE_UNREACHABLE', `source ${name}: the DICOMweb server ${what}`, { cause })
+  return (what, cause, code = 'MDM_SOURCE_UNREACHABLE') =>
+    new MdmError(code, `source ${name}: the DICOMweb server ${what}`, { cause })
 }
 
 const CERTIFICATE =
@@ -15,7 +18,12 @@ const CERTIFICATE =
 export function networkFault(fault: Fault, error: unknown): MdmError {
   if (error instanceof MdmError) return error
   const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '')
-  return fault(reasonOf(code), error)
+  return fault(reasonOf(code), error, isRefusal(code) ? 'MDM_SOURCE_REFUSED' : undefined)
+}
+
+/** Ours or theirs, a certificate is not what the other side knows. */
+function isRefusal(code: string): boolean {
+  return CERTIFICATE.test(code) || /^ERR_SSL_.*ALERT/.test(code)
 }
 
 function reasonOf(code: string): string {
@@ -32,7 +40,12 @@ function reasonOf(code: string): string {
 
 /** Why a status is no answer to use; what the server says in its body may hold patient data and is not read. */
 export function statusFault(fault: Fault, status: number): MdmError {
-  return fault(`${meaningOf(status)} (status ${status})`)
+  const refused = status === 401 || status === 403
+  return fault(
+    `${meaningOf(status)} (status ${status})`,
+    undefined,
+    refused ? 'MDM_SOURCE_REFUSED' : undefined,
+  )
 }
 
 function meaningOf(status: number): string {
