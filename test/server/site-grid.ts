@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -121,4 +121,11 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('it did not happen within 10 seconds')
+}
+
+/** Gives a site that does not run these sources instead of its folder. */
+export async function setSources({ provisioned }: SiteGrid, sources: readonly object[]): Promise<void> {
+  const { config } = provisioned.site
+  const fields = JSON.parse(await readFile(config, 'utf8')) as object
+  await writeFile(config, JSON.stringify({ ...fields, sources }))
 }

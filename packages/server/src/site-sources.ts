@@ -1,12 +1,15 @@
+import type { SourceRow } from '@mdm/core/wire/site'
 import type { SourceConfig } from './dicom/source-config.ts'
 import type { DicomSource } from './dicom/source.ts'
 import type { Arrivals } from './dicom/sources/arrivals.ts'
-import { absoluteSource, openSource } from './dicom/sources/index.ts'
+import { absoluteSource, kindOf, openSource } from './dicom/sources/index.ts'
 import { noteRefusals } from './dicom/sources/refusals.ts'
 
 /** The sources of a site. */
 export interface OpenedSources {
   readonly byName: ReadonlyMap<string, DicomSource>
+  /** what administrators see of them */
+  readonly rows: readonly SourceRow[]
   close(): Promise<void>
 }
 
@@ -42,5 +45,15 @@ export async function openSources(
     return o.through?.(noted) ?? noted
   }
   const byName = new Map(opened.map((source) => [source.name, use(source)]))
-  return { byName, close }
+  return { byName, rows: configs.map(rowOf), close }
+}
+
+function rowOf({ name, url }: SourceConfig): SourceRow {
+  const kind = kindOf(url)
+  if (kind === 'file') return { name, kind: 'folder' }
+  const { username, host, pathname } = new URL(url)
+  const server = kind.startsWith('dicomweb')
+    ? `${host}${pathname}`
+    : `${decodeURIComponent(username)}@${host}`
+  return { name, kind: kind.replace(/\+.*$/, ''), server }
 }

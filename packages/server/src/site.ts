@@ -44,6 +44,7 @@ import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
+import { sourceRefused, sourceRoutes } from './register/source-routes.ts'
 import { readSecretFile, SiteConfig } from './site-config.ts'
 import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
@@ -108,9 +109,10 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       closing.add(await openAudit(path(config.audit), { now }), (opened) => opened.close()),
     )
     const arrivals = config.dicom && createArrivals(config.dicom.ae)
-    const { byName: sources } = closing.add(
+    const { byName: sources, rows } = closing.add(
       await openSources(config.sources, {
         ...{ path, arrivals, through: o.through },
+        refused: (source) => void audit.record(sourceRefused(source)).catch(() => undefined),
       }),
       (opened) => opened.close(),
     )
@@ -197,6 +199,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     catalogRoutes(app, { catalog, access, statements, heads: { db, site, audit } })
     metadataRoutes(app, { db, catalog, access, audit })
     changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
+    sourceRoutes(app, { sources, rows, roster, audit })
     registerRoutes(app, { db, registration, roster, audit })
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), roster, audit, now })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })

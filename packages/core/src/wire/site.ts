@@ -114,3 +114,43 @@ export const getAcl = contract({
   params: z.object({ guid: Guid }),
   reply: z.object({ chains: z.array(z.object({ object: AclObject, statements: z.array(Jws) })) }),
 })
+
+/** One source of the site. */
+export const SourceRow = z.object({
+  name: z.string(),
+  /** `folder`, `dicom`, `dicoms` or `dicomweb` */
+  kind: z.string(),
+  /** title and address of a server: AET@host:port, or host:port/root; absent for a folder */
+  server: z.string().optional(),
+})
+export type SourceRow = z.infer<typeof SourceRow>
+
+/** Where the images of the site are; for its administrators. */
+export const listSources = contract({
+  method: 'GET',
+  path: '/v1/sources',
+  reply: z.object({ sources: z.array(SourceRow) }),
+})
+
+/** Tries one source of the site, which may take a minute; for its administrators. */
+export const testSource = contract({
+  method: 'POST',
+  path: '/v1/sources/:name/test',
+  params: z.object({ name: z.string().max(32) }),
+  reply: z.object({
+    steps: z.array(
+      z.object({
+        /** such as associate, echo, find, c-get, wado-rs, read */
+        step: z.string(),
+        ok: z.boolean(),
+        ms: z.number(),
+        /** what was found, or why not; no patient data */
+        note: z.string(),
+        code: z.string().optional(),
+      }),
+    ),
+    /** how objects will be retrieved: the first is used, the next ones when it fails */
+    methods: z.array(z.string()),
+  }),
+})
+export type SourceTest = z.infer<typeof testSource.reply & {}>

@@ -22,6 +22,8 @@ export const AUDIT_EVENTS = [
   'shares-deleted',
   'shares-released',
   'site-recalled',
+  'source-refused',
+  'source-tested',
   'statement-accepted',
   'statements-caught-up',
   'volume-registered',

@@ -1,5 +1,6 @@
 import type { KeysConfig } from '../config.ts'
 import type { SiteConfig } from '../site-config.ts'
+import { absoluteSource } from '../dicom/sources/index.ts'
 import { isPostgresUrl } from '../store/postgres.ts'
 
 /** One file of a server as the configuration names it, and its name in a backup and in the folder that is restored. */
@@ -44,7 +45,6 @@ export function keysLayout(config: KeysConfig, path: Path): ServerLayout {
 }
 
 export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
-  const absolute = (url: string) => (/^[a-z][a-z0-9+.-]+:/i.test(url) ? url : path(url))
   return {
     files: [
       { name: 'signing.key', path: path(config.signingKey), secret: true },
@@ -60,7 +60,8 @@ export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
         ...{ ...config, ...common(config, 'site.sqlite', path) },
         ...{ signingKey: 'signing.key', pseudonymKey: 'pseudonym.key' },
         spool: { ...config.spool, dir: 'spool' },
-        sources: config.sources.map((source) => ({ ...source, url: absolute(source.url) })),
+        // Certificates and credentials for a PACS are not in the backup: the PACS gives new ones.
+        sources: config.sources.map((source) => absoluteSource(source, path)),
       },
     },
   }

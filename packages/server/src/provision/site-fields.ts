@@ -24,7 +24,8 @@ quota; when it is full, what was read longest ago goes first.`,
   srm: 'What storage URLs say. Nothing listens there in this version.',
   pseudonymKey:
     'Whoever has it can compute the pseudonyms of patients. Lost, the same patient gets another pseudonym.',
-  sources: `Where images are read from: {"name": "...", "url": "file:///folder"}. The name is in logical file names; it stays.
+  sources: `Where images are read from: {"name": "...", "url": "file:///folder"}, or a PACS: "dicom://AET@host:104",
+"dicomweb+https://host/root" (docs/server.md). The name is in logical file names; it stays.
 What comes there is registered by itself, and so is what is there already; "pollSeconds": 0 leaves it to "mdm register".`,
   policy:
     'Who gets which preset on every new volume, beside the administrators: {"to": {"kind": "user", "dn": "...", "issuer": "..."}, "preset": "process"}.',
