@@ -30,6 +30,8 @@ export class Progress {
   /** Bytes done of all; a resumed transfer begins above 0, and its rate counts only what came since. */
   readonly bytes = (done: number, total: number): void => {
     this.#first ??= { done, at: this.#clock() }
+    // Asked for every chunk of the wire, so that the text is made only where it is shown.
+    if (!this.#due()) return
     const seconds = (this.#clock() - this.#first.at) / 1000
     const rate = seconds > 0 ? (done - this.#first.done) / seconds : 0
     const left = rate > 0 ? ` eta ${readableSeconds((total - done) / rate)}` : ''
@@ -55,10 +57,15 @@ export class Progress {
     this.#drawn = 0
   }
 
-  #draw(text: string): void {
+  #due(): boolean {
+    if (this.#screen.isTTY !== true) return false
     const now = this.#clock()
-    if (this.#screen.isTTY !== true || now - this.#begun < QUIET_MS || now - this.#drawn < REDRAW_MS) return
-    this.#drawn = now
+    return now - this.#begun >= QUIET_MS && now - this.#drawn >= REDRAW_MS
+  }
+
+  #draw(text: string): void {
+    if (!this.#due()) return
+    this.#drawn = this.#clock()
     this.#screen.write(`\r\u001b[K${`${this.#label}  ${text}`.slice(0, (this.#screen.columns || 80) - 1)}`)
   }
 }
