@@ -69,6 +69,8 @@ if (!Number.isInteger(pairs) || pairs < 1 || chosen.length === 0) {
 
 const scratch = resolve(values.dir)
 await mkdir(scratch, { recursive: true })
+// what an installed mdm keeps between its starts is no matter of whoever runs the bench
+process.env['XDG_CACHE_HOME'] = join(scratch, 'cache')
 const installed = await install(root, scratch)
 const results = { runs: new Runs(), comparisons: [], steps: {}, memory: [], security: [] }
 const context: Context = {
