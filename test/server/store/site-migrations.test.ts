@@ -44,3 +44,10 @@ t.test('what was registered before there was a list of changes stands in it, in 
     { gone_since: null },
   ])
 })
+
+t.test('a new store has no row, so that a backup can be put back into it', async (t) => {
+  const db = await openSiteStore(join(t.testdir(), 'site.sqlite'))
+  t.teardown(() => db.destroy())
+  t.strictSame(await db.selectFrom('counters').selectAll().execute(), [])
+  t.equal(await nextValue(db, 'changes'), 1)
+})

@@ -115,7 +115,9 @@ async function changes(db: Kysely<unknown>): Promise<void> {
     select row_number() over (order by registered, guid, version), registered, guid, version,
       case when version = 1 then 'registered' else 'new-version' end
     from versions`.execute(db)
-  await sql`insert into counters (name, value) select 'changes', count(*) from changes`.execute(db)
+  // A store without a row is one that a backup may be put back into.
+  await sql`insert into counters (name, value)
+    select 'changes', n from (select count(*) as n from changes) as counted where n > 0`.execute(db)
 }
 
 async function catalog(db: Kysely<unknown>): Promise<void> {
