@@ -119,13 +119,14 @@ t.test('a list that began anew, or another list, is read from its beginning', as
   t.match(fake.asked[0], /since=0&/)
 })
 
-t.test('what is gone, or of no series, is passed over', async (t) => {
+t.test('what is gone, of no series or tells of no object is passed over', async (t) => {
   const { fake, reader, noticed } = await start(t)
   fake.change('NewInstance', hex(77), 'Instance')
   fake.change('StableStudy', hex(78), 'Study')
   fake.change('NewSeries', '../../tools/reset', 'Series')
   fake.store(3, 2)
-  fake.change('StableSeries', hex(3), 'Series')
+  fake.series.set(hex(4), { uid: '1.2.4', instances: [] })
+  fake.change('StableSeries', hex(4), 'Series')
   await reader()(signal)
   t.same(noticed(), ['1.2.3'])
   t.notOk(fake.asked.some((path) => path.includes('tools')))

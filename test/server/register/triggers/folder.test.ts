@@ -16,6 +16,8 @@ t.test('a series that comes into a watched folder is registered by itself, once 
   t.equal(siteRows(grid, 'select slice_index from slices').length, 6, 'one volume of all its slices')
   await until(async () => siteRows(grid, 'select * from notices').length === 0)
   t.match(siteRows(grid, 'select objects from series_counts'), [{ objects: 6 }])
+  for (const i of files.keys()) await rm(join(grid.source, `${i}.dcm`))
+  await until(async () => siteRows(grid, 'select * from volumes where gone_since is not null').length === 1)
 })
 
 t.test(

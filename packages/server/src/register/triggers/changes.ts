@@ -5,8 +5,8 @@ import { lastLook, saveLook } from './looks.ts'
 import type { Notices } from './notices.ts'
 import type { Changes, Orthanc } from './orthanc.ts'
 
-/** What may concern the pixels or the number of slices; the rest is about studies, patients, labels and jobs. */
-const OF_SERIES = new Set(['NewSeries', 'StableSeries', 'NewInstance', 'UpdatedAttachment'])
+/** An instance that is written over is new as well. StableSeries comes a minute after the last one, and tells of nothing more. */
+const OF_SERIES = new Set(['NewSeries', 'NewInstance'])
 
 export interface ChangesOptions {
   readonly db: SiteStore
