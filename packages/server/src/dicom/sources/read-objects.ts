@@ -59,15 +59,23 @@ export async function readObject(object: Contents): Promise<RetrievedInstance | 
     else all.add(chunk)
   }
   if (tooLarge) return undefined
-  const bytes = all.bytes()
   try {
-    const header = readBareHeader(bytes, object.transferSyntax, bytes.length)
+    const header = headerOf(all, object.transferSyntax)
     const span = header === 'more' ? undefined : pixelSpan(header)
-    if (header === 'more' || span === undefined || span.end > bytes.length) return undefined
-    return { header, pixels: bytes.subarray(span.start, span.end) }
+    if (header === 'more' || span === undefined || span.end > all.length) return undefined
+    return { header, pixels: all.copy(span.start, span.end) }
   } catch (error) {
     if (error instanceof MdmError) return undefined
     throw error
+  }
+}
+
+/** From the first bytes, of which more are taken until they hold all of it. */
+function headerOf(all: Gathered, transferSyntax: string): InstanceHeader | 'more' {
+  for (let most = FIRST_READ; ; most *= 4) {
+    const bytes = all.first(most)
+    const header = readBareHeader(bytes, transferSyntax, all.length)
+    if (header !== 'more' || bytes.length === all.length) return header
   }
 }
 
@@ -92,6 +100,23 @@ class Gathered {
   forget(): void {
     this.#chunks = []
     this.length = 0
+  }
+
+  /** At most so many of the first bytes. */
+  first(most: number): Buffer {
+    return most >= this.length ? this.bytes() : Buffer.concat(this.#chunks, most)
+  }
+
+  /** The bytes from `start` to `end`, in memory of their own: who takes them can give it back at once. */
+  copy(start: number, end: number): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(end - start)
+    let at = 0
+    for (const chunk of this.#chunks) {
+      if (at < end && at + chunk.length > start)
+        chunk.copy(bytes, Math.max(0, at - start), Math.max(0, start - at), end - at)
+      at += chunk.length
+    }
+    return bytes
   }
 
   bytes(): Buffer {
