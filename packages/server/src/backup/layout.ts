@@ -62,9 +62,24 @@ export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
         spool: { ...config.spool, dir: 'spool' },
         // Certificates and credentials for a PACS are not in the backup: the PACS gives new ones.
         sources: config.sources.map((source) => absoluteSource(source, path)),
+        ...listeners(config, path),
       },
     },
   }
+}
+
+/** Nor are those for what it pushes: they stay where they are. */
+function listeners({ dicom, hooks }: SiteConfig, path: Path): Pick<SiteConfig, 'dicom' | 'hooks'> {
+  return {
+    ...(dicom !== undefined && {
+      dicom: { ...dicom, ...(dicom.tls && { tls: absoluteTls(dicom.tls, path) }) },
+    }),
+    ...(hooks !== undefined && { hooks: { ...hooks, secretFile: path(hooks.secretFile) } }),
+  }
+}
+
+function absoluteTls<Files extends Record<string, string>>(files: Files, path: Path): Files {
+  return Object.fromEntries(Object.entries(files).map(([name, file]) => [name, path(file)])) as Files
 }
 
 function bans(file: string | undefined, path: Path): NamedFile[] {
