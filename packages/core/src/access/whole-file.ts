@@ -28,7 +28,7 @@ export async function writeWhole(
 ): Promise<Written> {
   await unlink(temporary).catch(() => {})
   const file = await open(temporary, 'wx', 0o600)
-  const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES, syncs: true })
+  const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES })
   try {
     const written = await copy(content, (chunk) => behind.put(chunk))
     await behind.flush()

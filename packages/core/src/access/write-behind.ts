@@ -2,8 +2,6 @@ import type { FileHandle } from 'node:fs/promises'
 
 /** Bytes written with one call, unless told; twice as much is held, and lost when the process is killed. */
 const PIECE_BYTES = 256 * 1024
-/** A file that is synced in the end is synced on the way after so many bytes each, so that the disk works meanwhile. */
-const SYNC_BYTES = 64 << 20
 /** What waits to be written is on its way after this time, however little it is. */
 const LINGER_MS = 100
 
@@ -17,19 +15,14 @@ export class WriteBehind {
   #spare: Buffer
   #gathered = 0
   #position: number
-  readonly #syncs: boolean
-  #synced: number
-  #syncing: Promise<void> | undefined
   #writing: Promise<void> | undefined
   #fault: unknown
   #timer: NodeJS.Timeout | undefined
 
-  /** @param o `syncs`: the file will be synced when it is whole, so that may begin */
-  constructor(handle: FileHandle, o: { position?: number; pieceBytes?: number; syncs?: boolean } = {}) {
-    const { position = 0, pieceBytes = PIECE_BYTES, syncs = false } = o
+  constructor(handle: FileHandle, o: { position?: number; pieceBytes?: number } = {}) {
+    const { position = 0, pieceBytes = PIECE_BYTES } = o
     this.#handle = handle
-    this.#position = this.#synced = position
-    this.#syncs = syncs
+    this.#position = position
     this.#gathering = Buffer.allocUnsafeSlow(pieceBytes)
     this.#spare = Buffer.allocUnsafeSlow(pieceBytes)
   }
@@ -49,7 +42,7 @@ export class WriteBehind {
   /** Writes all that was taken. @throws what a write failed of */
   async flush(): Promise<void> {
     await this.#begin()
-    await Promise.all([this.#writing, this.#syncing])
+    await this.#writing
     if (this.#fault !== undefined) throw this.#fault
   }
 
@@ -57,7 +50,7 @@ export class WriteBehind {
   async stop(): Promise<void> {
     clearTimeout(this.#timer)
     this.#gathered = 0
-    await Promise.all([this.#writing, this.#syncing])
+    await this.#writing
   }
 
   /** Starts writing what is gathered, once the write before has ended. */
@@ -82,19 +75,8 @@ export class WriteBehind {
     this.#gathered = 0
     this.#position += length
     this.#writing = writeAll(this.#handle, piece.subarray(0, length), position)
-      .then(() => this.#sync())
       .catch((error: unknown) => void (this.#fault = error))
       .finally(() => (this.#writing = undefined))
-  }
-
-  /** Begins to sync what is written, unless the last time is not over. */
-  #sync(): void {
-    if (!this.#syncs || this.#syncing !== undefined || this.#position - this.#synced < SYNC_BYTES) return
-    this.#synced = this.#position
-    this.#syncing = this.#handle
-      .datasync()
-      .catch((error: unknown) => void (this.#fault = error))
-      .finally(() => (this.#syncing = undefined))
   }
 }
 
