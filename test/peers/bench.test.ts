@@ -39,7 +39,8 @@ t.test('the bench measures every kind of row beside real programs', { timeout: 3
   for (const { name, ratios, ratio } of report.comparisons)
     t.ok(ratios.length === 1 && ratio.median === ratios[0] && ratio.median > 0, name)
   for (const row of report.rows) {
-    const used = row.each.every((u) => u.wallMs > 1 && u.peakMib > 1 && u.cpuS >= 0)
+    // what ends within three looks may have ended before the first
+    const used = row.each.every((u) => u.wallMs > 1 && (u.peakMib > 1 || u.wallMs < 45) && u.cpuS >= 0)
     t.ok(used && row.each.length === row.runs, row.name)
   }
   const ours = report.rows.find(({ name }) => name === 'ct dimse orthanc: ours, cold')!
