@@ -306,7 +306,7 @@ t.test('parts without end, in number or in length, are a fault', async (t) => {
 })
 
 t.test('silence and dripping are faults within the time of inactivity; a slow reader is not', async (t) => {
-  const { server, source, budget, ct, files } = await world(t, { inactivityMs: 400 })
+  const { server, source, budget, ct, files } = await world(t, { inactivityMs: 1_000 })
   const body = multipartOf(files)
   server.script = ({ kind }) => kind === 'wado'
   await t.rejects(headers(source, ct), UNREACHABLE, 'no answer')
@@ -334,14 +334,15 @@ t.test('silence and dripping are faults within the time of inactivity; a slow re
   server.script = wado(async (reply) => {
     reply.writeHead(200, { 'content-type': MULTIPART })
     // Slower as a whole than the time of inactivity, yet never silent.
-    for (let at = 0; at < body.length; at += 1_100, await sleep(150))
-      reply.write(body.subarray(at, at + 1_100))
+    const piece = Math.ceil(body.length / 12)
+    for (let at = 0; at < body.length; at += piece, await sleep(150))
+      reply.write(body.subarray(at, at + piece))
     reply.end()
   })
   t.equal((await headers(source, ct)).length, 4, 'a slow server')
   server.script = () => false
   let count = 0
-  for await (const _ of source.retrieve(ct, ct.sops)) if (count++ === 0) await sleep(600)
+  for await (const _ of source.retrieve(ct, ct.sops)) if (count++ === 0) await sleep(1_500)
   t.equal(count, 4, 'a slow reader')
 })
 
