@@ -178,4 +178,7 @@ t.test('a kind of source that is not known is refused', async (t) => {
   for (const url of ['https://pacs.example/dicom-web', 'dimse://pacs.example:104/AE', 'file://elsewhere/a']) {
     await t.rejects(openUrl(url), { code: 'MDM_CONFIG' })
   }
+  const web = { name: 'pacs', url: 'dicomweb+https://pacs.example/rs' }
+  await t.rejects(openSource(SourceConfig.parse({ ...web, retrieve: ['c-get'] })), { code: 'MDM_CONFIG' })
+  await (await openSource(SourceConfig.parse({ ...web, retrieve: ['wado-rs'] }))).close()
 })

@@ -14,8 +14,12 @@ type Open = (
   o: { arrivals?: Arrivals | undefined },
 ) => DicomSource | Promise<DicomSource>
 
-const dicomweb: Open = async (config) =>
-  dicomwebSource(config.name, config.url, await readServerOptions(config))
+const dicomweb: Open = async (config) => {
+  const { name, url, retrieve = [] } = config
+  if (retrieve.some((method) => method !== 'wado-rs'))
+    throw new MdmError('MDM_CONFIG', `source ${name}: over DICOMweb "retrieve" can only be wado-rs`)
+  return dicomwebSource(name, url, await readServerOptions(config))
+}
 const dimse: Open = async (config, o) => dimseSource(config, { ...(await readServerOptions(config)), ...o })
 
 /** By the scheme of the URL; a path is a folder. */
