@@ -76,7 +76,7 @@ export async function startServer(t: Test, objects: Stored[], tls?: TlsOptions):
 export function openSource(
   t: Test,
   { url }: { url: string },
-  o: Partial<ServerOptions> & { inactivityMs?: number; connectMs?: number; nearMs?: number } = {},
+  o: Partial<ServerOptions> & { inactivityMs?: number; connectMs?: number } = {},
 ): { source: DicomSource; budget: Budget } {
   const budget = o.budget ?? createBudget(4)
   const { inactivityMs = 5_000, connectMs = 5_000, ...rest } = o
