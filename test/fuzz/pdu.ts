@@ -58,9 +58,10 @@ export async function attack(count: number, seed: number, progress = (_: number)
   await ends.serves()
   await ends.close()
   clock.stop()
-  tally.served = tally.associations - tally.refused - tally.broken
   for (let tries = 0; tries < 100 && openSockets() > before; tries++) await sleep(10)
   tally.leakedSockets = openSockets() - before
+  // The provider may say how the last ones ended when they are gone.
+  tally.served = tally.associations - tally.refused - tally.broken
   process.off('uncaughtException', onStray).off('unhandledRejection', onStray)
   return tally
 }
