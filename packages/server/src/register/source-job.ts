@@ -3,6 +3,7 @@ import { ERRORS, MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { Guid } from '@mdm/core/names'
 import { noCounts, type RegisterEvent } from '@mdm/core/wire/register'
 import type { AuditCaller } from '../audit/audit.ts'
+import { seriesKey } from '../dicom/same-series.ts'
 import type { DicomSource, FoundSeries, SeriesFilter, SeriesRef } from '../dicom/source.ts'
 import type { Log } from '../http/log.ts'
 import { originOf } from '../http/problem.ts'
@@ -57,30 +58,27 @@ export async function registerSource(o: SourceOptions, inFlight: InFlight, job: 
     feed.push({ ...eventOf(outcome), ...(ref === undefined ? {} : { series: seriesHandle(o, ref) }) })
   }
   if (isWhole) for (const outcome of await sourceFaults(o, source, job.caller)) tell(outcome)
+  const register = async (ref: SeriesRef): Promise<void> => {
+    for await (const outcome of registerSeries(o, inFlight, { ...job, ref })) tell(outcome, ref)
+  }
+  const attempt = (ref: SeriesRef, work: () => Promise<void>): Promise<void> =>
+    faults.contain(work, (code) => tell({ type: 'failed', code }, ref))
   // A hundred steps are enough for a person, and few beside what else is told.
   const step = Math.ceil(series.length / 100)
   for (const [done, ref] of series.entries()) {
     if (done % step === 0) feed.push({ type: 'progress', done, total: series.length })
     if (done % AT_ONCE === AT_ONCE - 1) await turn()
     signal.throwIfAborted()
-    await faults.contain(
-      async () => {
-        const known = job.recheck ? undefined : await unchanged(o, job, ref)
-        if (known !== undefined) for (const guid of known) tell({ type: 'already', guid }, ref)
-        else for await (const outcome of registerSeries(o, inFlight, { ...job, ref })) tell(outcome, ref)
-      },
-      (code) => tell({ type: 'failed', code }, ref),
-    )
+    await attempt(ref, async () => {
+      const known = job.recheck ? undefined : await unchanged(o, job, ref)
+      if (known === undefined) await register(ref)
+      else for (const guid of known) tell({ type: 'already', guid }, ref)
+    })
   }
   feed.push({ type: 'progress', done: series.length, total: series.length })
   for (const ref of isWhole ? await departed(o.db, source.name, series) : []) {
     signal.throwIfAborted()
-    await faults.contain(
-      async () => {
-        for await (const outcome of registerSeries(o, inFlight, { ...job, ref })) tell(outcome, ref)
-      },
-      (code) => tell({ type: 'failed', code }, ref),
-    )
+    await attempt(ref, () => register(ref))
   }
   faults.throwFirst()
   feed.push({ type: 'done', counts })
@@ -135,8 +133,7 @@ async function unchanged(
  * @throws MDM_SOURCE_UNREACHABLE when it tells of none at all
  */
 async function departed(db: SiteStore, source: string, there: readonly SeriesRef[]): Promise<SeriesRef[]> {
-  const nameOf = ({ study, series }: SeriesRef) => `${study}\\${series}`
-  const seen = new Set(there.map(nameOf))
+  const seen = new Set(there.map(seriesKey))
   const registered = await db
     .selectFrom('volumes')
     .select(['study', 'series'])
@@ -153,8 +150,8 @@ async function departed(db: SiteStore, source: string, there: readonly SeriesRef
     .execute()
   if (there.length === 0 && registered.length >= AWAY)
     throw new MdmError('MDM_SOURCE_UNREACHABLE', `source ${source} shows nothing of what it had`)
-  const missing = [...registered, ...refused].filter((ref) => !seen.has(nameOf(ref)))
-  return [...new Map(missing.map((ref) => [nameOf(ref), ref])).values()]
+  const missing = [...registered, ...refused].filter((ref) => !seen.has(seriesKey(ref)))
+  return [...new Map(missing.map((ref) => [seriesKey(ref), ref])).values()]
 }
 
 /** One series that cannot be handled must not keep the others out; the first fault is told when all are done. */

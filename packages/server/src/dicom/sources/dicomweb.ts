@@ -7,8 +7,9 @@ import { isUid } from '../dicomweb/paths.ts'
 import { searchInstances, searchSeries } from '../dicomweb/qido.ts'
 import { identify, type WadoObject } from '../dicomweb/wado.ts'
 import { retrieveInstances, retrieveSeries, type Retrieval } from '../dicomweb/retrieve.ts'
+import { isSameSeries } from '../same-series.ts'
 import type { DicomSource, Purpose, SeriesRef } from '../source.ts'
-import { readObject, readObjectHeader } from './read-objects.ts'
+import { readObject, readObjectHeader, unlessDamaged } from './read-objects.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /**
@@ -58,8 +59,8 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
       const retrieval = await find(ref, 'register', signal)
       const seen = new Set<string>()
       for await (const object of bring(retrieval)) {
-        const header = await readObjectHeader(object).catch(unlessDicom)
-        if (header === undefined || !belongs(header, ref) || seen.has(header.sop)) continue
+        const header = await readObjectHeader(object).catch(unlessDamaged)
+        if (header === undefined || !isSameSeries(header, ref) || seen.has(header.sop)) continue
         seen.add(header.sop)
         yield header
       }
@@ -74,7 +75,11 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
       const retrieval = await find(ref, 'deliver', signal)
       for await (const object of bring(retrieval, missing)) {
         const instance = await readObject(object)
-        if (instance !== undefined && belongs(instance.header, ref) && missing.delete(instance.header.sop))
+        if (
+          instance !== undefined &&
+          isSameSeries(instance.header, ref) &&
+          missing.delete(instance.header.sop)
+        )
           yield instance
         if (missing.size === 0) return
       }
@@ -85,7 +90,7 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
       const retrieval = await find(ref, purpose, signal)
       for await (const object of bring(retrieval, missing)) {
         const found = await identify(object)
-        if (found === undefined || !belongs(found.header, ref) || seen.has(found.header.sop)) continue
+        if (found === undefined || !isSameSeries(found.header, ref) || seen.has(found.header.sop)) continue
         seen.add(found.header.sop)
         if (missing?.delete(found.header.sop) === false) continue
         yield found.object
@@ -98,14 +103,4 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
       client.close()
     },
   }
-}
-
-function belongs({ study, series }: SeriesRef, ref: SeriesRef): boolean {
-  return study === ref.study && series === ref.series
-}
-
-/** An object that cannot be read is not there: who counts will miss it. */
-function unlessDicom(error: unknown): undefined {
-  if (error instanceof MdmError && error.code === 'MDM_DICOM') return undefined
-  throw error
 }

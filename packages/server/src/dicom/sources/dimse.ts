@@ -1,7 +1,8 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association } from '../dimse/index.ts'
 import type { SourceConfig } from '../source-config.ts'
-import type { DicomSource, FoundSeries, SeriesRef } from '../source.ts'
+import { isSameSeries } from '../same-series.ts'
+import type { DicomSource, FoundSeries } from '../source.ts'
 import type { Arrivals } from './arrivals.ts'
 import { openAssociations } from './dimse/associations.ts'
 import { findObjects, findSeries, seriesCount } from './dimse/look.ts'
@@ -10,7 +11,7 @@ import { peerOf } from './dimse/peer.ts'
 import { probe } from './dimse/probe.ts'
 import { retrieve } from './dimse/retrieve.ts'
 import { createKnownClasses } from './dimse/seek.ts'
-import { damagedHeader, readObject, readObjectHeader } from './read-objects.ts'
+import { damagedHeader, readObject, readObjectHeader, unlessDamaged } from './read-objects.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /** An association that nobody needs stays open so long for the next request. */
@@ -35,8 +36,6 @@ export function dimseSource(
   const fixed = config.retrieve !== undefined
   const methods = createMethods(all, { fixed })
   const retrieving = { name, associations, methods, arrivals, known: createKnownClasses() }
-  const belongs = (found: SeriesRef, ref: SeriesRef): boolean =>
-    found.study === ref.study && found.series === ref.series
 
   async function asked<T>(
     signal: AbortSignal | undefined,
@@ -71,7 +70,7 @@ export function dimseSource(
         ...{ purpose: 'register', signal, complete: true, ahead: true },
         async take(object) {
           const header = await readObjectHeader(object).catch(unlessDamaged)
-          return header?.sop === object.sop && belongs(header, ref) ? header : damagedHeader(object, ref)
+          return header?.sop === object.sop && isSameSeries(header, ref) ? header : damagedHeader(object, ref)
         },
       }),
     retrieve: (ref, sops, signal) =>
@@ -79,7 +78,7 @@ export function dimseSource(
         ...{ sops, purpose: 'deliver', signal, complete: false, ahead: true },
         async take(object) {
           const instance = await readObject(object)
-          const isIt = instance?.header.sop === object.sop && belongs(instance.header, ref)
+          const isIt = instance?.header.sop === object.sop && isSameSeries(instance.header, ref)
           return isIt ? instance : undefined
         },
       }),
@@ -108,10 +107,5 @@ function methodsOf({ name, retrieve: fixed }: SourceConfig, canMove: boolean): r
 /** An attribute that a server does not know may make it refuse the query (CTN). */
 function unlessRefused(error: unknown): undefined {
   if (error instanceof MdmError && error.details['dimse'] === 'status') return undefined
-  throw error
-}
-
-function unlessDamaged(error: unknown): undefined {
-  if (error instanceof MdmError && error.code === 'MDM_DICOM') return undefined
   throw error
 }

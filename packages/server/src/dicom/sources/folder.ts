@@ -3,6 +3,7 @@ import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { FileHandle } from 'node:fs/promises'
 import { free } from '@mdm/core/memory'
 import { MAX_HEADER_BYTES, pixelSpan, readFileMeta, readHeaderStart } from '../part10/index.ts'
+import { isSameSeries, seriesKey } from '../same-series.ts'
 import type {
   DicomSource,
   InstanceHeader,
@@ -57,7 +58,9 @@ export function folderSource(name: string, root: string): DicomSource {
   /** The files of a series; the folder is looked through again when the series is not known yet. */
   async function filesOf(ref: SeriesRef, signal?: AbortSignal): Promise<(FoundFile & Instance)[]> {
     const find = () =>
-      [...index.values()].filter((file) => file.kind === 'instance').filter((file) => belongs(file, ref))
+      [...index.values()]
+        .filter((file) => file.kind === 'instance')
+        .filter((file) => isSameSeries(file.ref, ref))
     let files = find()
     if (files.length === 0) {
       await scan(signal)
@@ -74,7 +77,7 @@ export function folderSource(name: string, root: string): DicomSource {
       const found = new Map<string, (FoundFile & Instance)[]>()
       for (const file of index.values()) {
         if (file.kind !== 'instance') continue
-        const key = `${file.ref.study}\\${file.ref.series}`
+        const key = seriesKey(file.ref)
         const files = found.get(key)
         if (files === undefined) found.set(key, [file])
         else files.push(file)
@@ -87,14 +90,16 @@ export function folderSource(name: string, root: string): DicomSource {
     async count(ref, signal) {
       const { at, ms } = scanned
       if (ms < SLOW_MS || performance.now() - at > REST * ms) await scan(signal)
-      const files = [...index.values()].filter((file) => file.kind === 'instance' && belongs(file, ref))
+      const files = [...index.values()].filter(
+        (file) => file.kind === 'instance' && isSameSeries(file.ref, ref),
+      )
       return files.length
     },
     async *headers(ref, signal) {
       for (const file of await filesOf(ref, signal)) {
         signal?.throwIfAborted()
         const header = await withFile(root, file.path, readFileHeader).catch(() => undefined)
-        if (header === undefined || !belongs({ ref: header }, ref)) {
+        if (header === undefined || !isSameSeries(header, ref)) {
           index.delete(file.path)
           throw new MdmError(
             'MDM_SOURCE_UNREACHABLE',
@@ -115,7 +120,7 @@ export function folderSource(name: string, root: string): DicomSource {
           if (
             instance === undefined ||
             instance.header.sop !== file.sop ||
-            !belongs({ ref: instance.header }, ref)
+            !isSameSeries(instance.header, ref)
           )
             continue
           missing.delete(file.sop)
@@ -173,10 +178,6 @@ function markOf(files: readonly FoundFile[]): string {
   for (const { path, bytes, modified, inode } of files)
     hash.update(JSON.stringify([path, bytes, modified, inode]))
   return hash.digest('base64url')
-}
-
-function belongs({ ref }: { ref: SeriesRef }, { study, series }: SeriesRef): boolean {
-  return ref.study === study && ref.series === series
 }
 
 async function inspect(root: string, file: FoundFile): Promise<Entry> {

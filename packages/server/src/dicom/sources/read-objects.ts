@@ -125,6 +125,12 @@ class Gathered {
   }
 }
 
+/** An object that cannot be read is not there: who counts will miss it, or says so. */
+export function unlessDamaged(error: unknown): undefined {
+  if (error instanceof MdmError && error.code === 'MDM_DICOM') return undefined
+  throw error
+}
+
 /** What stands for an object whose header cannot be read, or that is of another series than its source said. */
 export function damagedHeader(
   { sop, sopClass, transferSyntax }: Pick<StoredObject, 'sop' | 'sopClass' | 'transferSyntax'>,

@@ -1,6 +1,6 @@
+import { seriesKey } from '../../dicom/same-series.ts'
 import type { SeriesRef } from '../../dicom/source.ts'
 import type { SiteQueries } from '../../store/site-store.ts'
-import { keyOf } from './notices.ts'
 
 /** A series that registration has dealt with. */
 export interface KnownSeries {
@@ -13,7 +13,7 @@ export interface KnownSeries {
   readonly counted: boolean
 }
 
-/** What registration has dealt with of a source, by keyOf(). */
+/** What registration has dealt with of a source, by seriesKey(). */
 export async function knownSeries(db: SiteQueries, source: string): Promise<Map<string, KnownSeries>> {
   const counted = await db
     .selectFrom('series_counts')
@@ -44,12 +44,15 @@ export async function knownSeries(db: SiteQueries, source: string): Promise<Map<
     [
       ...counted.map((row) => ({ ...row, mark: row.mark ?? undefined, counted: true })),
       ...byHand.map((row) => ({ ...row, objects: Number(row.objects), mark: undefined, counted: false })),
-    ].map(({ study, series, ...rest }) => [keyOf({ study, series }), { ref: { study, series }, ...rest }]),
+    ].map(({ study, series, ...rest }) => [
+      seriesKey({ study, series }),
+      { ref: { study, series }, ...rest },
+    ]),
   )
 }
 
 /**
- * The registered series of a source whose study is of a day or later, by keyOf().
+ * The registered series of a source whose study is of a day or later, by seriesKey().
  *
  * @param from YYYY-MM-DD
  */
@@ -64,5 +67,5 @@ export async function seriesSince(db: SiteQueries, source: string, from: string)
     .where('volumes.source', '=', source)
     .where('medical.study_date', '>=', from)
     .execute()
-  return new Set(rows.map(keyOf))
+  return new Set(rows.map(seriesKey))
 }

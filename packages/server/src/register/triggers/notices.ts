@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely'
+import { seriesKey } from '../../dicom/same-series.ts'
 import type { SeriesRef } from '../../dicom/source.ts'
 import type { SiteSchema } from '../../store/site-schema.ts'
 import type { SiteStore } from '../../store/site-store.ts'
@@ -77,7 +78,7 @@ export async function openNotices(db: SiteStore, now: () => Date): Promise<Notic
     const times = { noticedAt: at, touchedAt: at, touches: 0, counted: undefined }
     const ref = { study, series }
     const entry: Entry = { source, ref, trigger, mark, ...times, kept }
-    within(source).set(keyOf(ref), entry)
+    within(source).set(seriesKey(ref), entry)
     return entry
   }
   for (const { trigger, ...hint } of await readNotices(db)) add(trigger, hint, true)
@@ -85,7 +86,7 @@ export async function openNotices(db: SiteStore, now: () => Date): Promise<Notic
   return {
     async note(trigger, hints, more) {
       const noted = hints.map((hint) => {
-        const entry = within(hint.source).get(keyOf(hint.ref)) ?? add(trigger, hint, false)
+        const entry = within(hint.source).get(seriesKey(hint.ref)) ?? add(trigger, hint, false)
         touch(entry, hint)
         return entry
       })
@@ -99,15 +100,15 @@ export async function openNotices(db: SiteStore, now: () => Date): Promise<Notic
       for (const entry of rows) entry.kept = true
     },
 
-    find: (source, ref) => sources.get(source)?.get(keyOf(ref)),
+    find: (source, ref) => sources.get(source)?.get(seriesKey(ref)),
     of: (source) => sources.get(source)?.values() ?? [],
     count: (source) => sources.get(source)?.size ?? 0,
 
     async settle(notice, touches, objects) {
       const entries = within(notice.source)
-      if (notice.touches !== touches || entries.get(keyOf(notice.ref)) !== notice) return false
+      if (notice.touches !== touches || entries.get(seriesKey(notice.ref)) !== notice) return false
       // From here on whoever points at the series makes a new row, which is written after this one is deleted.
-      entries.delete(keyOf(notice.ref))
+      entries.delete(seriesKey(notice.ref))
       try {
         await write(async (trx) => {
           await dropNotice(trx, notice)
@@ -115,18 +116,13 @@ export async function openNotices(db: SiteStore, now: () => Date): Promise<Notic
         })
       } catch (error) {
         // Whether it was committed is not known; to deal with it again is harmless.
-        if (!entries.has(keyOf(notice.ref)))
-          entries.set(keyOf(notice.ref), { ...(notice as Entry), kept: false })
+        if (!entries.has(seriesKey(notice.ref)))
+          entries.set(seriesKey(notice.ref), { ...(notice as Entry), kept: false })
         throw error
       }
       return true
     },
   }
-}
-
-/** A key that no two series have in common: a UID holds no blank. */
-export function keyOf({ study, series }: SeriesRef): string {
-  return `${study} ${series}`
 }
 
 function touch(entry: Entry, { objects, mark }: Hint): void {

@@ -1,11 +1,12 @@
 import { MdmError } from '@mdm/core/errors'
+import { seriesKey } from '../../dicom/same-series.ts'
 import type { DicomSource, FoundSeries } from '../../dicom/source.ts'
 import type { SiteStore } from '../../store/site-store.ts'
 import { AWAY } from '../presence.ts'
 import { knownSeries, seriesSince, type KnownSeries } from './known-series.ts'
 import { saveLook } from './looks.ts'
 import { setCount, type Counted } from './notice-rows.ts'
-import { keyOf, type Hint, type Notices } from './notices.ts'
+import type { Hint, Notices } from './notices.ts'
 
 /** Known series that are counted one by one in one look, where the source does not say all counts at once. */
 const COUNTS_AT_ONCE = 500
@@ -37,7 +38,7 @@ export function createPoll(o: PollOptions): (signal: AbortSignal) => Promise<voi
     const found = await source.series({ ...filter, signal })
     const known = await knownSeries(db, source.name)
     const expected = from === undefined ? known : await seriesSince(db, source.name, from)
-    const present = new Map(found.map((series) => [keyOf(series), series]))
+    const present = new Map(found.map((series) => [seriesKey(series), series]))
     const gone = [...known].flatMap(([key, { ref, objects }]) =>
       objects > 0 && expected.has(key) && !present.has(key) ? [ref] : [],
     )
@@ -95,10 +96,10 @@ async function countSome(
     signal: AbortSignal
   },
 ): Promise<{ counts: Map<string, number>; next: number }> {
-  const uncounted = found.filter((series) => series.objects === undefined && o.known.has(keyOf(series)))
+  const uncounted = found.filter((series) => series.objects === undefined && o.known.has(seriesKey(series)))
   const from = o.from < uncounted.length ? o.from : 0
   const counts = new Map<string, number>()
   for (const series of uncounted.slice(from, from + COUNTS_AT_ONCE))
-    counts.set(keyOf(series), await o.source.count(series, o.signal))
+    counts.set(seriesKey(series), await o.source.count(series, o.signal))
   return { counts, next: from + counts.size }
 }

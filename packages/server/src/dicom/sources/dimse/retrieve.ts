@@ -1,4 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
+import { seriesKey } from '../../same-series.ts'
 import type { Purpose, SeriesRef, StoredObject } from '../../source.ts'
 import type { Arrivals } from '../arrivals.ts'
 import type { Associations, Lease } from './associations.ts'
@@ -6,7 +7,7 @@ import { byObject, bySeries } from './c-get.ts'
 import { byMove } from './c-move.ts'
 import type { Method, Methods } from './methods.ts'
 import type { Retrieval } from './retrieval.ts'
-import { keyOf, Sought, type KnownClasses } from './seek.ts'
+import { Sought, type KnownClasses } from './seek.ts'
 
 /** What retrieving from one source needs, and what it learns. */
 export interface Retrieving {
@@ -43,7 +44,7 @@ export async function* retrieve<T>(s: Retrieving, ref: SeriesRef, o: Wanted<T>):
   const signal = o.signal === undefined ? leaving.signal : AbortSignal.any([o.signal, leaving.signal])
   const sought = new Sought({ source: s.name, ref, sops: o.sops, known: s.known })
   const { missing } = sought
-  const key = keyOf(ref)
+  const key = seriesKey(ref)
   let lease = await s.associations.lease(o.purpose, sought.classes, signal)
   /** The one we have, or one on which these classes can come. */
   const association = async (): Promise<Lease> => {

@@ -1,5 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association } from '../../dimse/index.ts'
+import { seriesKey } from '../../same-series.ts'
 import type { SeriesRef } from '../../source.ts'
 import { findObjects } from './look.ts'
 
@@ -14,18 +15,13 @@ const MOST_SERIES = 10_000
 export function createKnownClasses(): KnownClasses {
   const known = new Map<string, readonly string[]>()
   return {
-    of: (ref) => known.get(keyOf(ref)),
+    of: (ref) => known.get(seriesKey(ref)),
     set(ref, classes) {
-      known.delete(keyOf(ref))
-      known.set(keyOf(ref), classes)
+      known.delete(seriesKey(ref))
+      known.set(seriesKey(ref), classes)
       if (known.size > MOST_SERIES) known.delete(known.keys().next().value!)
     },
   }
-}
-
-/** One name for a series, in memory only: it identifies. */
-export function keyOf({ study, series }: SeriesRef): string {
-  return `${study}\\${series}`
 }
 
 /** What is looked for in a series: objects that did not come yet, and the classes to propose for them. */
