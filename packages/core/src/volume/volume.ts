@@ -6,9 +6,30 @@ export const Vec3 = z.tuple([z.number(), z.number(), z.number()])
 export type Vec3 = z.infer<typeof Vec3>
 
 /** Bytes of one voxel, for every type a volume can have; all little endian. */
-export const VOXEL_BYTES = { int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4 } as const
+export const VOXEL_BYTES = {
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  float32: 4,
+  float64: 8,
+  /** red, green, blue, one byte each */
+  rgb24: 3,
+} as const
 
-export const VoxelType = z.enum(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32'])
+export const VoxelType = z.enum([
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'float32',
+  'float64',
+  'rgb24',
+])
 export type VoxelType = z.infer<typeof VoxelType>
 
 const Count = z.int().min(1).max(65_535)
@@ -38,6 +59,10 @@ export const Volume = z.object({
   modality: z.string().regex(/^[A-Z0-9]{1,16}$/),
   /** true for MONOCHROME1: the lowest value is meant to be shown white; voxels are as stored all the same */
   inverted: z.literal(true).optional(),
+  /** true where a lossy compression went over the pixels once */
+  lossy: z.literal(true).optional(),
+  /** only where slices are not evenly spaced, which somebody allowed: mm of each from the first, along spaceDirections[2], whose length is the mean step */
+  slicePositions: z.array(z.number()).optional(),
 })
 export type Volume = z.infer<typeof Volume>
 

@@ -54,6 +54,12 @@ export interface InstanceHeader extends SeriesRef {
   text: Readonly<Partial<Record<TextKeyword, string>>>
 }
 
+/** An object of which frames are wanted; all of them unless told, counted from 0. */
+export interface Wanted {
+  sop: string
+  frames?: readonly number[]
+}
+
 /** One object with its pixels as stored: little endian, uncompressed, rows * columns * bits allocated / 8 bytes. */
 export interface RetrievedInstance {
   header: InstanceHeader

@@ -116,9 +116,9 @@ export async function* registerSeries(
 
 /** A series that is not there: it left, or its source never had what it was said to have. Only the latter is refused. */
 async function planNothing(o: RegisterOptions, { source, ref }: SeriesJob): Promise<SeriesPlan> {
-  if (await wasSeen(o.db, source.name, ref)) return { volumes: [], refused: [] }
+  if (await wasSeen(o.db, source.name, ref)) return { volumes: [], sets: [], refused: [] }
   const reason = 'the series is not at its source'
-  return { volumes: [], refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason, instances: 0 }] }
+  return { volumes: [], sets: [], refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason, instances: 0 }] }
 }
 
 /** Names a series to those who may not know which it is: the key of its first volume. */

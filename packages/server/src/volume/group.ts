@@ -44,14 +44,14 @@ export function planSeries(headers: readonly InstanceHeader[]): SeriesPlan {
   if (stacks.length > 1) {
     const instances = stacks.reduce((sum, { slices }) => sum + slices.length, 0)
     const reason = `the series holds ${stacks.length} volumes of different kinds of image`
-    return { volumes: [], refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]) }
+    return { volumes: [], sets: [], refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]) }
   }
-  return { volumes: stacks.map(planVolume), refused: merge(refused) }
+  return { volumes: stacks.map(planVolume), sets: [], refused: merge(refused) }
 }
 
 function tooMany(instances: number): SeriesPlan {
   const reason = `the series has more than ${MAX_OBJECTS} objects`
-  return { volumes: [], refused: [{ code: 'MDM_SEVERAL_VOLUMES', reason, instances }] }
+  return { volumes: [], sets: [], refused: [{ code: 'MDM_SEVERAL_VOLUMES', reason, instances }] }
 }
 
 function addTo<T>(groups: Map<string, T[]>, name: string, member: T): void {
@@ -129,6 +129,8 @@ function planVolume({ slices, geometry }: Stack): VolumePlan {
   const type: VoxelType = `${first.pixelRepresentation === 0 ? 'u' : ''}int${first.bitsAllocated}`
   const { volume, header } = describeVolume(first, geometry, type)
   return {
+    label: '',
+    marks: {},
     volume,
     header,
     plaintextBytes: header.length + voxelBytes(volume),

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@mdm/core/errors'
 import type { Vec3, Volume } from '@mdm/core/volume/volume'
 import type { Orientation } from '../dicom/source.ts'
+import type { Marks } from './plane.ts'
 
 /** What was registered of one slice; delivery compares each slice with it. */
 export interface SliceRow {
@@ -32,6 +33,10 @@ export interface TableRows {
 
 /** A volume that can be made of a series, with all that registration stores of it. */
 export interface VolumePlan {
+  /** tells it from the other volumes of its series, the same at each look: such as `echo=2 quantity=P`; '' for the only one */
+  label: string
+  /** what tells it apart, by name; {} for the only one */
+  marks: Marks
   volume: Volume
   /** NRRD header; the plaintext is these bytes, then the slices */
   header: Buffer
@@ -53,7 +58,23 @@ export interface Refusal {
   tags?: string[]
 }
 
+/** Volumes of one grid and type that belong together along one more axis. */
+export interface SetPlan {
+  /** as VolumePlan's, among the sets of the series */
+  label: string
+  /** what the fourth axis counts */
+  axis: 'time' | 'echo' | 'diffusion' | 'phase' | 'frame'
+  /** of `values`; absent where they only count */
+  unit?: 'ms' | 's' | 's/mm2' | 'degree'
+  /** one for each member, in order */
+  values: number[]
+  /** indices in `volumes`, in order along the axis */
+  members: number[]
+}
+
 export interface SeriesPlan {
   volumes: VolumePlan[]
+  /** sets of two or more of the volumes; a volume is in one at most */
+  sets: SetPlan[]
   refused: Refusal[]
 }

@@ -7,6 +7,9 @@ const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
   uint16: 'MET_USHORT',
   int32: 'MET_INT',
   uint32: 'MET_UINT',
+  float32: 'MET_FLOAT',
+  float64: 'MET_DOUBLE',
+  rgb24: 'MET_UCHAR',
 }
 
 /**
@@ -74,7 +77,7 @@ function isIdentity({ slope, intercept }: Volume): boolean {
 }
 
 function isWide(type: VoxelType): boolean {
-  return VOXEL_BYTES[type] === 4
+  return VOXEL_BYTES[type] >= 4
 }
 
 function reader(voxels: Buffer, type: VoxelType): (at: number) => number {
@@ -85,6 +88,9 @@ function reader(voxels: Buffer, type: VoxelType): (at: number) => number {
     uint16: (at) => voxels.readUInt16LE(at),
     int32: (at) => voxels.readInt32LE(at),
     uint32: (at) => voxels.readUInt32LE(at),
+    float32: (at) => voxels.readFloatLE(at),
+    float64: (at) => voxels.readDoubleLE(at),
+    rgb24: (at) => voxels.readUInt8(at),
   }
   return readers[type]
 }

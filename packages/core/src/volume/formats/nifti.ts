@@ -8,6 +8,9 @@ const DATATYPES: Readonly<Record<VoxelType, number>> = {
   int8: 256,
   uint16: 512,
   uint32: 768,
+  float32: 16,
+  float64: 64,
+  rgb24: 128,
 }
 const HEADER_BYTES = 352
 const MAX_AXIS = 32_767
