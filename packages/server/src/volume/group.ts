@@ -44,7 +44,11 @@ export function planSeries(headers: readonly InstanceHeader[]): SeriesPlan {
   if (stacks.length > 1) {
     const instances = stacks.reduce((sum, { slices }) => sum + slices.length, 0)
     const reason = `the series holds ${stacks.length} volumes of different kinds of image`
-    return { volumes: [], sets: [], refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]) }
+    return {
+      volumes: [],
+      sets: [],
+      refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]),
+    }
   }
   return { volumes: stacks.map(planVolume), sets: [], refused: merge(refused) }
 }
