@@ -73,6 +73,7 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
           ...(span.partial ? { 'content-range': `bytes ${span.start}-${span.end - 1}/${lease.length}` } : {}),
         },
         body: recheck(readContainer(lease.preparation, span, lease.release), mayRead, o.recheckMs),
+        own: true,
       }
     } catch (error) {
       lease.release()
