@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { writeSeries, type WrittenSeries } from '@mdm/server/dicom/dcmjs/write-series'
 import { readBareHeader, readFileMeta } from '@mdm/server/dicom/part10/index'
-import type { DicomSource, RetrievedInstance, SeriesFilter, StoredObject } from '@mdm/server/dicom/source'
+import type {
+  DicomSource,
+  RetrievedFrame,
+  SeriesFilter,
+  StoredObject,
+  Wanted,
+} from '@mdm/server/dicom/source'
 import t, { type Test } from 'tap'
 import {
   AWKWARD,
@@ -11,6 +17,7 @@ import {
   type AwkwardSeries,
 } from './awkward-series.ts'
 import { encodeDataSet, valuesOf, type Element } from './raw-object.ts'
+import { wantedOf } from '../fixtures/wanted.ts'
 
 /** What a server is known not to do; whatever is not said here is expected of it. */
 export interface Capabilities {
@@ -70,8 +77,8 @@ export function dicomSourceContract(
   t.test(`${kind}: brings what is asked for, in any order, once, with its own pixels`, async (t) => {
     const { source, ct } = await start(t)
     const wanted = [ct.sops[4]!, ct.sops[1]!, ct.sops[4]!]
-    const found = new Map<string, RetrievedInstance>()
-    for await (const instance of source.retrieve(ct, wanted)) {
+    const found = new Map<string, RetrievedFrame>()
+    for await (const instance of source.retrieve(ct, wantedOf(wanted))) {
       t.notOk(found.has(instance.header.sop), 'once')
       found.set(instance.header.sop, instance)
     }
@@ -79,6 +86,34 @@ export function dicomSourceContract(
     t.equal(found.get(ct.sops[4]!)!.pixels.length, 30)
     t.equal(found.get(ct.sops[4]!)!.pixels.readUInt16LE(2 * 7), 412)
   })
+
+  t.test(
+    `${kind}: brings the frames asked for of an object of several, in its own order, each once`,
+    async (t) => {
+      const folder = t.testdir()
+      const words = Uint16Array.from({ length: 5 * 15 }, (_, i) => i)
+      const series = await writeSeries(folder, {
+        ...{ modality: 'MR', columns: 5, rows: 3, slices: 2, spacing: [1, 1, 2], voxel: () => 0 },
+        attributes: () => ({ NumberOfFrames: 5, PixelData: words.buffer }),
+      })
+      const source = await serve(t, folder)
+      const [first = '', second = ''] = series.sops
+      const firstPixels = async (wanted: readonly Wanted[]) =>
+        (await gather(source.retrieve(series, wanted)))
+          .map(({ header, frame, pixels }) => [header.sop, frame, pixels.length, pixels.readUInt16LE(0)])
+          .sort(([a = '', i = 0], [b = '', j = 0]) => (a === b ? Number(i) - Number(j) : a < b ? -1 : 1))
+      const all = [0, 1, 2, 3, 4].map((frame) => [second, frame, 30, 15 * frame])
+      t.same(await firstPixels([{ sop: second }]), all)
+      const some = [
+        { sop: first, frames: [3, 1] },
+        { sop: first, frames: [1, 7] },
+      ]
+      t.same(
+        await firstPixels(some),
+        [1, 3].map((frame) => [first, frame, 30, 15 * frame]),
+      )
+    },
+  )
 
   t.test(`${kind}: gives every object as it is stored`, async (t) => {
     const { source, ct } = await start(t)
@@ -158,8 +193,8 @@ export function dicomSourceContract(
   t.test(`${kind}: two readers do not disturb one another`, async (t) => {
     const { source, ct, mr } = await start(t)
     const [first, second, third] = await Promise.all([
-      gather(source.retrieve(ct, ct.sops)),
-      gather(source.retrieve(mr, mr.sops)),
+      gather(source.retrieve(ct, wantedOf(ct.sops))),
+      gather(source.retrieve(mr, wantedOf(mr.sops))),
       gather(source.headers(ct)),
     ])
     t.same([first.length, second.length, third.length], [7, 2, 7])
@@ -193,7 +228,7 @@ export function dicomSourceContract(
   t.test(`${kind}: an object that is not there does not come, and does not hold up the others`, async (t) => {
     const { source, ct, mr } = await start(t)
     const sops: string[] = []
-    for await (const { header } of source.retrieve(ct, ['1.2.3', ct.sops[0]!, mr.sops[0]!]))
+    for await (const { header } of source.retrieve(ct, wantedOf(['1.2.3', ct.sops[0]!, mr.sops[0]!])))
       sops.push(header.sop)
     t.same(sops, [ct.sops[0]])
   })
@@ -202,7 +237,7 @@ export function dicomSourceContract(
     const { source, ct } = await start(t)
     const unknown = { study: ct.study, series: '1.2.3.4' }
     await t.rejects(source.headers(unknown)[Symbol.asyncIterator]().next(), { code: 'MDM_NOT_FOUND' })
-    await t.rejects(source.retrieve(unknown, ct.sops)[Symbol.asyncIterator]().next(), {
+    await t.rejects(source.retrieve(unknown, wantedOf(ct.sops))[Symbol.asyncIterator]().next(), {
       code: 'MDM_NOT_FOUND',
     })
     await t.rejects(source.objects(unknown)[Symbol.asyncIterator]().next(), { code: 'MDM_NOT_FOUND' })
@@ -211,7 +246,7 @@ export function dicomSourceContract(
   t.test(`${kind}: aborting stops a retrieve`, async (t) => {
     const { source, ct } = await start(t)
     const abort = new AbortController()
-    const instances = source.retrieve(ct, ct.sops, abort.signal)[Symbol.asyncIterator]()
+    const instances = source.retrieve(ct, wantedOf(ct.sops), abort.signal)[Symbol.asyncIterator]()
     t.notOk((await instances.next()).done)
     abort.abort()
     await t.rejects(instances.next(), { name: 'AbortError' })
@@ -220,14 +255,14 @@ export function dicomSourceContract(
     await t.rejects(source.count(ct, signal), { name: 'AbortError' })
     await t.rejects(gather(source.headers(ct, signal)), { name: 'AbortError' })
     await t.rejects(gather(source.objects(ct, { signal })), { name: 'AbortError' })
-    t.equal((await gather(source.retrieve(ct, ct.sops))).length, 7, 'and the next one works')
+    t.equal((await gather(source.retrieve(ct, wantedOf(ct.sops)))).length, 7, 'and the next one works')
   })
 
   t.test(`${kind}: a reader may leave in the middle, and another begin`, async (t) => {
     const { source, ct } = await start(t)
-    for await (const _ of source.retrieve(ct, ct.sops)) break
+    for await (const _ of source.retrieve(ct, wantedOf(ct.sops))) break
     let count = 0
-    for await (const _ of source.retrieve(ct, ct.sops)) count++
+    for await (const _ of source.retrieve(ct, wantedOf(ct.sops))) count++
     t.equal(count, 7)
   })
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseContainerHeader } from '@mdm/core/crypto/container/reader'
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
-import type { DicomSource, RetrievedInstance } from '@mdm/server/dicom/source'
+import type { DicomSource, RetrievedFrame } from '@mdm/server/dicom/source'
 import { runMdm } from '../fixtures/grid.ts'
 import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from '../server/site-grid.ts'
 
@@ -16,7 +16,7 @@ const SLICES = 6
 const GOOD = 3
 
 /** What becomes of the slices that the hospital sends. */
-type Fault = (slices: AsyncIterable<RetrievedInstance>) => AsyncIterable<RetrievedInstance>
+type Fault = (slices: AsyncIterable<RetrievedFrame>) => AsyncIterable<RetrievedFrame>
 
 const never = () => new Promise<never>(() => undefined)
 const unreachable = () => new MdmError('MDM_SOURCE_UNREACHABLE')
@@ -59,7 +59,8 @@ const WIRE: Record<string, [() => Fault, ErrorCode, number]> = {
       async function* (slices) {
         let k = 0
         for await (const slice of slices) {
-          const extra = { header: { ...slice.header, sop: '9.9.9' }, pixels: Buffer.from(slice.pixels) }
+          const header = { ...slice.header, sop: '9.9.9' }
+          const extra = { header, frame: 0, pixels: Buffer.from(slice.pixels) }
           yield slice
           if (++k === SLICES) yield extra
         }

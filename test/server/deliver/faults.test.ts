@@ -97,7 +97,7 @@ t.test('a slice too many, even after the last, is a changed source', async (t) =
     async function* () {
       for (const k of forward) yield volume.instance(k)
       const { header, pixels } = volume.instance(0)
-      yield { header: { ...header, sop: '9.9.9' }, pixels }
+      yield { header: { ...header, sop: '9.9.9' }, frame: 0, pixels }
     }
   await isCut(t, started(t, script), 'MDM_SOURCE_CHANGED')
 })

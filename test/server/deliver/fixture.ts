@@ -11,7 +11,7 @@ import type { Volume } from '@mdm/core/volume/volume'
 import type { VolumeRecord } from '@mdm/server/catalog/catalog'
 import { createDelivery, type Delivery, type DeliveryOptions, type Lease } from '@mdm/server/deliver/delivery'
 import { readContainer } from '@mdm/server/deliver/transfer'
-import type { SliceSource, InstanceHeader, RetrievedInstance } from '@mdm/server/dicom/source'
+import type { InstanceHeader, RetrievedFrame, SliceSource, Wanted } from '@mdm/server/dicom/source'
 import type { SliceRow } from '@mdm/server/volume/plan'
 
 const SITE = 'demo' as SiteId
@@ -24,7 +24,7 @@ export interface TestVolume {
   readonly sha256: string
   /** 16 bytes that stand in every 32 bytes of voxels: where they are found, plaintext is */
   readonly marker: Buffer
-  instance(k: number): RetrievedInstance
+  instance(k: number): RetrievedFrame
 }
 
 /** A volume of unsigned 16-bit voxels that need no masking. */
@@ -68,6 +68,7 @@ export function testVolume(o: { columns?: number; rows?: number; slices?: number
   }
   const instance = (k: number) => ({
     header: headerOf(rowsOf[k]!),
+    frame: 0,
     pixels: Buffer.alloc(sliceBytes, pattern(k)),
   })
   return {
@@ -109,7 +110,7 @@ export type Script = (
   asked: ReadonlySet<number>,
   attempt: number,
   signal: AbortSignal,
-) => AsyncIterable<RetrievedInstance>
+) => AsyncIterable<RetrievedFrame>
 
 /** Another hospital's PACS: sends what the script says. */
 export function scriptedSource(volume: TestVolume, script: Script): SliceSource & { attempts: number } {
@@ -120,8 +121,11 @@ export function scriptedSource(volume: TestVolume, script: Script): SliceSource 
     series: async () => [],
     headers: async function* () {},
     faults: () => [],
-    retrieve: (_ref: unknown, sops: readonly string[], signal: AbortSignal = new AbortController().signal) =>
-      script(new Set(sops.map((sop) => indexOf.get(sop)!)), ++source.attempts, signal),
+    retrieve: (
+      _ref: unknown,
+      wanted: readonly Wanted[],
+      signal: AbortSignal = new AbortController().signal,
+    ) => script(new Set(wanted.map(({ sop }) => indexOf.get(sop)!)), ++source.attempts, signal),
   }
   return source
 }

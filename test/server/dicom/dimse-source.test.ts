@@ -18,6 +18,7 @@ import {
   type ScriptedScp,
   type Step,
 } from '../../fixtures/scripted-scp.ts'
+import { wantedOf } from '../../fixtures/wanted.ts'
 
 interface More {
   config?: Partial<SourceConfig>
@@ -57,7 +58,7 @@ async function serve(
 
 async function retrieved(source: DicomSource, ct: WrittenSeries, sops = ct.sops): Promise<string[]> {
   const found: string[] = []
-  for await (const { header } of source.retrieve(ct, sops)) found.push(header.sop)
+  for await (const { header } of source.retrieve(ct, wantedOf(sops))) found.push(header.sop)
   return found
 }
 
@@ -104,7 +105,7 @@ t.test('a server that stalls is asked on more associations, within the budget', 
       )
     let most = 0
     const found = new Set<string>()
-    for await (const { header } of source.retrieve(ct, ct.sops)) {
+    for await (const { header } of source.retrieve(ct, wantedOf(ct.sops))) {
       found.add(header.sop)
       most = Math.max(most, scp.open())
     }
@@ -223,7 +224,7 @@ t.test('aborting ends a retrieve that waits, and gives its slot back', async (t)
   const { scp, source, ct } = await serve(t, { config: { associations: 1 } })
   scp.script.retrieve = after(2, 'silence')
   const abort = new AbortController()
-  const instances = source.retrieve(ct, ct.sops, abort.signal)[Symbol.asyncIterator]()
+  const instances = source.retrieve(ct, wantedOf(ct.sops), abort.signal)[Symbol.asyncIterator]()
   await instances.next()
   const next = instances.next().then(() => instances.next())
   setTimeout(() => abort.abort(), 50)
@@ -236,7 +237,7 @@ t.test('aborting ends a retrieve that waits, and gives its slot back', async (t)
 t.test('a reader that leaves while the server is silent holds nobody up', async (t) => {
   const { scp, source, ct } = await serve(t, { config: { associations: 1 } })
   scp.script.retrieve = after(2, 'silence')
-  for await (const _ of source.retrieve(ct, ct.sops)) break
+  for await (const _ of source.retrieve(ct, wantedOf(ct.sops))) break
   scp.script.retrieve = wholeSeries
   t.equal((await retrieved(source, ct)).length, 6)
 })
@@ -252,7 +253,10 @@ t.test('delivery and registration share the associations', async (t) => {
     }
     return count
   }
-  const work = Array.from({ length: 4 }, () => [source.headers(ct), source.retrieve(ct, ct.sops)]).flat()
+  const work = Array.from({ length: 4 }, () => [
+    source.headers(ct),
+    source.retrieve(ct, wantedOf(ct.sops)),
+  ]).flat()
   t.same(
     await Promise.all(work.map(watch)),
     Array.from({ length: 8 }, () => 6),

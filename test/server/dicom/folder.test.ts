@@ -20,6 +20,7 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { dicomSourceContract } from '../../conformance/dicom-source.ts'
 import { small } from '../volume/generated.ts'
+import { wantedOf } from '../../fixtures/wanted.ts'
 
 dicomSourceContract('folder', async (_, folder) => folderSource('folder', folder))
 
@@ -28,7 +29,7 @@ const open = (dir: string): DicomSource => folderSource('folder', dir)
 
 async function retrieved(source: DicomSource, ref: SeriesRef, sops: readonly string[]): Promise<string[]> {
   const found: string[] = []
-  for await (const { header } of source.retrieve(ref, sops)) found.push(header.sop)
+  for await (const { header } of source.retrieve(ref, wantedOf(sops))) found.push(header.sop)
   return found
 }
 

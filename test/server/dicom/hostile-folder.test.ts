@@ -11,6 +11,7 @@ import * as hostile from '../../fuzz/dataset/hostile.ts'
 import { EXPLICIT, withSyntax } from '../../fuzz/dataset/write.ts'
 import { small } from '../volume/generated.ts'
 import { collect } from '../volume/plaintext.ts'
+import { wantedOf } from '../../fixtures/wanted.ts'
 
 /** More than a server of ours may take for itself. */
 const HUGE = 3 * 2 ** 30
@@ -34,7 +35,7 @@ t.test('hostile files beside a series are counted, and the series is served', as
   const source = folderSource('folder', dir)
   t.match(await source.series(), [{ study: written.study, series: written.series }])
   t.same(source.faults(), [{ code: 'MDM_DICOM', objects: Object.keys(hostiles).length }])
-  t.equal((await collect(source.retrieve(written, written.sops))).length, 6)
+  t.equal((await collect(source.retrieve(written, wantedOf(written.sops)))).length, 6)
 })
 
 t.test('an image of three GiB is refused, and nobody makes room for it', async (t) => {
@@ -48,7 +49,7 @@ t.test('an image of three GiB is refused, and nobody makes room for it', async (
   t.match(headers, [{ fault: undefined, rows: 65_535, pixelData: { length: HUGE } }])
   t.equal(planSeries(headers).refused[0]?.code, 'MDM_PIXELS')
   const before = process.memoryUsage().arrayBuffers
-  t.same(await collect(source.retrieve(written, written.sops)), [])
+  t.same(await collect(source.retrieve(written, wantedOf(written.sops))), [])
   t.ok(process.memoryUsage().arrayBuffers - before < 2 ** 28)
 })
 

@@ -1,6 +1,7 @@
 import { deflateRawSync } from 'node:zlib'
 import { writeObject } from '@mdm/server/dicom/dcmjs/write-object'
 import { readFileMeta } from '@mdm/server/dicom/part10/index'
+import { framesOf } from '@mdm/server/dicom/pixels/frames'
 import { readObject, readObjectHeader } from '@mdm/server/dicom/sources/read-objects'
 import t from 'tap'
 import * as hostile from '../../fuzz/dataset/hostile.ts'
@@ -31,17 +32,26 @@ function arriving(transferSyntax: string, bytes: Buffer, took: (bytes: number) =
   return { transferSyntax, dataSet: chunks() }
 }
 
+/** How long each frame is that can be had of an object. */
+async function frameBytes(object: ReturnType<typeof arriving>): Promise<number[]> {
+  const read = await readObject(object)
+  const lengths: number[] = []
+  if (read === undefined) return lengths
+  for await (const { pixels } of framesOf(read.header, read.bytes)) lengths.push(pixels.length)
+  return lengths
+}
+
 t.test('a deflated object is no damaged one, though it holds more than it has bytes', async (t) => {
   const header = await readObjectHeader(arriving(DEFLATED, deflateRawSync(DATA_SET)))
   t.match(header, { fault: undefined, rows: 100, pixelData: { length: 20_000 } })
-  t.equal(await readObject(arriving(DEFLATED, deflateRawSync(DATA_SET))), undefined)
+  t.same(await frameBytes(arriving(DEFLATED, deflateRawSync(DATA_SET))), [])
 })
 
 t.test('an object that ends before its pixels do is damaged', async (t) => {
   const cut = DATA_SET.subarray(0, DATA_SET.length - 1)
   t.equal((await readObjectHeader(arriving(PLAIN, cut))).fault, 'MDM_DICOM')
-  t.equal(await readObject(arriving(PLAIN, cut)), undefined)
-  t.equal((await readObject(arriving(PLAIN, DATA_SET)))?.pixels.length, 20_000)
+  t.same(await frameBytes(arriving(PLAIN, cut)), [])
+  t.same(await frameBytes(arriving(PLAIN, DATA_SET)), [20_000])
 })
 
 t.test('hostile objects are MDM_DICOM, and what follows them can still be read', async (t) => {
@@ -59,6 +69,6 @@ t.test('hostile objects are MDM_DICOM, and what follows them can still be read',
     const object = arriving(transferSyntax, bytes, (length) => (taken += length))
     await t.rejects(readObjectHeader(object), { code: 'MDM_DICOM', cause: undefined }, kind)
     t.equal(taken, bytes.length, `${kind}: read to its end`)
-    t.equal(await readObject(arriving(transferSyntax, bytes)), undefined, kind)
+    t.same(await frameBytes(arriving(transferSyntax, bytes)), [], kind)
   }
 })

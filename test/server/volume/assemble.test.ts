@@ -1,14 +1,15 @@
-import type { RetrievedInstance } from '@mdm/server/dicom/source'
+import type { RetrievedFrame } from '@mdm/server/dicom/source'
 import { sliceVoxels } from '@mdm/server/volume/assemble'
 import t, { type Test } from 'tap'
 import type { SeriesOptions } from '@mdm/server/dicom/dcmjs/write-series'
+import { wantedOf } from '../../fixtures/wanted.ts'
 import { planned } from './generated.ts'
 import { collect } from './plaintext.ts'
 
 /** A planned series with its objects, in order of the volume. */
 async function series(t: Test, o: Partial<SeriesOptions>) {
   const { source, written, plan } = await planned(t.testdir(), o)
-  const instances = await collect(source.retrieve(written, written.sops))
+  const instances = await collect(source.retrieve(written, wantedOf(written.sops)))
   const volumePlan = plan.volumes[0]!
   const bySop = new Map(instances.map((instance) => [instance.header.sop, instance]))
   return { plan: volumePlan, instances: volumePlan.slices.map((row) => bySop.get(row.sop)!) }
@@ -112,7 +113,7 @@ t.test('an object that is not what was registered is MDM_SOURCE_CHANGED', async 
   const [instance] = instances
   const { header, pixels } = instance!
   t.ok(sliceVoxels(instance!, row!, plan.volume))
-  const changes: Partial<RetrievedInstance['header']>[] = [
+  const changes: Partial<RetrievedFrame['header']>[] = [
     { sop: '1.2.3' },
     { rows: 4 },
     { columns: 3 },
@@ -130,14 +131,14 @@ t.test('an object that is not what was registered is MDM_SOURCE_CHANGED', async 
     { text: { ...header.text, BurnedInAnnotation: 'YES' } },
   ]
   for (const change of changes) {
-    const changed = { header: { ...header, ...change }, pixels }
+    const changed = { header: { ...header, ...change }, frame: 0, pixels }
     t.throws(
       () => sliceVoxels(changed, row!, plan.volume),
       { code: 'MDM_SOURCE_CHANGED' },
       JSON.stringify(change),
     )
   }
-  t.throws(() => sliceVoxels({ header, pixels: pixels.subarray(2) }, row!, plan.volume), {
+  t.throws(() => sliceVoxels({ header, frame: 0, pixels: pixels.subarray(2) }, row!, plan.volume), {
     code: 'MDM_SOURCE_CHANGED',
   })
 })
@@ -149,7 +150,7 @@ function words(...values: number[]): ArrayBuffer {
 type Words = Int8ArrayConstructor | Int16ArrayConstructor | Uint16ArrayConstructor | Int32ArrayConstructor
 
 function valuesOf(
-  instance: RetrievedInstance,
+  instance: RetrievedFrame,
   plan: Awaited<ReturnType<typeof series>>['plan'],
   words: Words,
 ): number[] {

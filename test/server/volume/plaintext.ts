@@ -1,6 +1,7 @@
 import type { DicomSource, SeriesRef } from '@mdm/server/dicom/source'
 import { sliceVoxels } from '@mdm/server/volume/assemble'
 import { planSeries } from '@mdm/server/volume/group'
+import { wantedOf } from '../../fixtures/wanted.ts'
 import type { SeriesPlan, VolumePlan } from '@mdm/server/volume/plan'
 
 /** The plan of a source that holds one series. */
@@ -14,7 +15,7 @@ export async function planOnly(source: DicomSource): Promise<{ ref: SeriesRef; p
 export async function plaintextOf(source: DicomSource, ref: SeriesRef, plan: VolumePlan): Promise<Buffer[]> {
   const rows = new Map(plan.slices.map((row) => [row.sop, row]))
   const pieces: Buffer[] = [plan.header]
-  for await (const instance of source.retrieve(ref, [...rows.keys()])) {
+  for await (const instance of source.retrieve(ref, wantedOf(rows.keys()))) {
     const row = rows.get(instance.header.sop)!
     pieces[row.index + 1] = sliceVoxels(instance, row, plan.volume)
   }

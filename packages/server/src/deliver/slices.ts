@@ -1,7 +1,7 @@
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { free } from '@mdm/core/memory'
 import type { VolumeRecord } from '../catalog/catalog.ts'
-import type { SliceSource, RetrievedInstance } from '../dicom/source.ts'
+import type { RetrievedFrame, SliceSource } from '../dicom/source.ts'
 import { sliceVoxels } from '../volume/assemble.ts'
 import type { SliceRow } from '../volume/plan.ts'
 
@@ -30,10 +30,11 @@ export async function* receiveSlices(
   const ref = { study: record.study, series: record.series }
   let fault: unknown
   for (let attempt = 1; attempt <= ATTEMPTS && missing.size > 0; attempt++) {
-    const instances = listen(o.source.retrieve(ref, [...missing.keys()], o.signal), o)
+    const wanted = [...missing.keys()].map((sop) => ({ sop }))
+    const instances = listen(o.source.retrieve(ref, wanted, o.signal), o)
     try {
       for (;;) {
-        let next: IteratorResult<RetrievedInstance>
+        let next: IteratorResult<RetrievedFrame>
         try {
           next = await instances.next()
         } catch (error) {
@@ -52,7 +53,7 @@ export async function* receiveSlices(
 }
 
 function checked(
-  instance: RetrievedInstance,
+  instance: RetrievedFrame,
   missing: Map<string, SliceRow>,
   record: VolumeRecord,
 ): ReceivedSlice {

@@ -60,9 +60,16 @@ export interface Wanted {
   frames?: readonly number[]
 }
 
-/** One object with its pixels as stored: little endian, uncompressed, rows * columns * bits allocated / 8 bytes. */
-export interface RetrievedInstance {
+/** One frame of an object. */
+export interface RetrievedFrame {
+  /** of the object it is in */
   header: InstanceHeader
+  /** from 0 */
+  frame: number
+  /**
+   * rows * columns * samples * bits allocated / 8 bytes (a byte for each pixel of 1 bit): little endian, uncompressed, pixel
+   * by pixel, its samples beside each other; in memory of its own, which the taker may free
+   */
   pixels: Buffer
 }
 
@@ -136,10 +143,11 @@ export interface DicomSource {
    */
   headers(ref: SeriesRef, signal?: AbortSignal): AsyncIterable<InstanceHeader>
   /**
-   * The objects asked for, in any order, each at most once. One that is gone, damaged or compressed does not come.
+   * The frames asked for, objects in any order, the frames of each one in its own order, each at most once. What is gone,
+   * damaged or compressed does not come.
    * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE
    */
-  retrieve(ref: SeriesRef, sops: readonly string[], signal?: AbortSignal): AsyncIterable<RetrievedInstance>
+  retrieve(ref: SeriesRef, wanted: readonly Wanted[], signal?: AbortSignal): AsyncIterable<RetrievedFrame>
   /**
    * The objects of a series, or those of them asked for, byte for byte.
    * @throws MDM_NOT_FOUND for an unknown series | MDM_SOURCE_UNREACHABLE

@@ -1,6 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import { sliceBytes, type Volume } from '@mdm/core/volume/volume'
-import type { RetrievedInstance } from '../dicom/source.ts'
+import type { RetrievedFrame } from '../dicom/source.ts'
 import { judge } from './judge.ts'
 import type { SliceRow } from './plan.ts'
 
@@ -17,7 +17,7 @@ const COMPARED = [
   'pixelRepresentation',
   'slope',
   'intercept',
-] as const satisfies readonly (keyof SliceRow & keyof RetrievedInstance['header'])[]
+] as const satisfies readonly (keyof SliceRow & keyof RetrievedFrame['header'])[]
 
 /**
  * The voxels of one slice as the plaintext has them: little endian, overlay bits masked off, sign extended.
@@ -27,7 +27,7 @@ const COMPARED = [
  * @returns sliceBytes(volume) bytes; may share memory with `instance.pixels`
  * @throws MDM_SOURCE_CHANGED when the object is no longer what was registered
  */
-export function sliceVoxels(instance: RetrievedInstance, row: SliceRow, volume: Volume): Buffer {
+export function sliceVoxels(instance: RetrievedFrame, row: SliceRow, volume: Volume): Buffer {
   const { header, pixels } = instance
   const changed = (what: string) =>
     new MdmError('MDM_SOURCE_CHANGED', `slice ${row.index}: ${what} is not what was registered`)

@@ -7,6 +7,7 @@ import t from 'tap'
 import { caller, service } from '../../../fixtures/loopback.ts'
 import { small } from '../../volume/generated.ts'
 import { openSource, startServer, storedIn } from './server.ts'
+import { wantedOf } from '../../../fixtures/wanted.ts'
 
 const CA = { ca: Buffer.from(service.certificate) }
 const SERVER = { cert: service.certificate, key: service.key }
@@ -49,7 +50,7 @@ t.test('a server is known by its certificate or its CA, and by its name', async 
   const known = openSource(t, server, { tls: CA }).source
   t.equal(await known.count(written), 6)
   const sops: string[] = []
-  for await (const { header } of known.retrieve(written, written.sops)) sops.push(header.sop)
+  for await (const { header } of known.retrieve(written, wantedOf(written.sops))) sops.push(header.sop)
   t.equal(sops.length, 6)
   const strangers = {
     'no CA': {},

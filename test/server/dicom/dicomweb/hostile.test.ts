@@ -16,6 +16,7 @@ import {
   type ScriptedServer,
   type Script,
 } from './server.ts'
+import { wantedOf } from '../../../fixtures/wanted.ts'
 
 interface World {
   server: ScriptedServer
@@ -52,7 +53,7 @@ async function retrieved(
 ): Promise<{ pixels: Map<string, number>; error: { code?: string; message?: string } | undefined }> {
   const pixels = new Map<string, number>()
   try {
-    for await (const { header, pixels: bytes } of source.retrieve(ct, ct.sops))
+    for await (const { header, pixels: bytes } of source.retrieve(ct, wantedOf(ct.sops)))
       pixels.set(header.sop, bytes.readUInt16LE(0))
   } catch (error) {
     return { pixels, error: error as { code?: string } }
@@ -267,7 +268,7 @@ t.test(
     const sops: string[] = []
     server.script = ({ sop }, reply) =>
       sop !== undefined && (reply.writeHead(200, { 'content-type': MULTIPART }).end(multipartOf([b])), true)
-    for await (const { header } of source.retrieve(ct, [ct.sops[0]!])) sops.push(header.sop)
+    for await (const { header } of source.retrieve(ct, wantedOf([ct.sops[0]!]))) sops.push(header.sop)
     t.same(sops, [])
   },
 )
@@ -342,7 +343,7 @@ t.test('silence and dripping are faults within the time of inactivity; a slow re
   t.equal((await headers(source, ct)).length, 4, 'a slow server')
   server.script = () => false
   let count = 0
-  for await (const _ of source.retrieve(ct, ct.sops)) if (count++ === 0) await sleep(1_500)
+  for await (const _ of source.retrieve(ct, wantedOf(ct.sops))) if (count++ === 0) await sleep(1_500)
   t.equal(count, 4, 'a slow reader')
 })
 

@@ -16,7 +16,7 @@ export function pixelsFit(
   return pixelData.offset + pixelData.length <= objectBytes
 }
 
-/** An image is in memory as a whole while it is delivered; the largest that scanners make, of breasts, have 50 MiB. */
+/** A frame is in memory as a whole while it is delivered; the largest that scanners make, of breasts, have 50 MiB. */
 export const MAX_IMAGE_BYTES = 256 << 20
 
 /**
@@ -34,14 +34,16 @@ export function declaredBytes(header: InstanceHeader): number | undefined {
 /**
  * Where the pixels of an object lie in its bytes, without padding.
  *
- * @returns undefined for pixels that are not plain, do not fit what the object declares, or are more than MAX_IMAGE_BYTES
+ * @returns undefined for pixels that are not plain, do not fit what the object declares, or are more than MAX_IMAGE_BYTES a
+ *          frame
  */
 export function pixelSpan(header: InstanceHeader): { start: number; end: number } | undefined {
   const { pixelData } = header
   if (header.fault !== undefined || !isPlain(header.transferSyntax) || pixelData?.length === undefined)
     return undefined
   const bytes = declaredBytes(header)
-  if (bytes === undefined || bytes > pixelData.length || bytes > MAX_IMAGE_BYTES) return undefined
+  if (bytes === undefined || bytes > pixelData.length || bytes / header.frames > MAX_IMAGE_BYTES)
+    return undefined
   return { start: pixelData.offset, end: pixelData.offset + bytes }
 }
 

@@ -7,8 +7,10 @@ import { isUid } from '../dicomweb/paths.ts'
 import { searchInstances, searchSeries } from '../dicomweb/qido.ts'
 import { identify, type WadoObject } from '../dicomweb/wado.ts'
 import { retrieveInstances, retrieveSeries, type Retrieval } from '../dicomweb/retrieve.ts'
+import { framesOf } from '../pixels/frames.ts'
 import { isSameSeries } from '../same-series.ts'
 import type { DicomSource, Purpose, SeriesRef } from '../source.ts'
+import { framesBySop } from '../wanted.ts'
 import { readObject, readObjectHeader, unlessDamaged } from './read-objects.ts'
 import type { ServerOptions } from './server-options.ts'
 
@@ -70,17 +72,15 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
           `source ${name} sent fewer objects than it says the series has`,
         )
     },
-    async *retrieve(ref, sops, signal) {
-      const missing = new Set(sops)
+    async *retrieve(ref, wanted, signal) {
+      const missing = framesBySop(wanted)
       const retrieval = await find(ref, 'deliver', signal)
-      for await (const object of bring(retrieval, missing)) {
-        const instance = await readObject(object)
-        if (
-          instance !== undefined &&
-          isSameSeries(instance.header, ref) &&
-          missing.delete(instance.header.sop)
-        )
-          yield instance
+      for await (const object of bring(retrieval, new Set(missing.keys()))) {
+        const read = await readObject(object)
+        if (read === undefined || !isSameSeries(read.header, ref)) continue
+        const { sop } = read.header
+        const frames = missing.get(sop)
+        if (missing.delete(sop)) yield* framesOf(read.header, read.bytes, frames)
         if (missing.size === 0) return
       }
     },

@@ -1,8 +1,10 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association } from '../dimse/index.ts'
 import type { SourceConfig } from '../source-config.ts'
+import { framesOf } from '../pixels/frames.ts'
 import { isSameSeries } from '../same-series.ts'
 import type { DicomSource, FoundSeries } from '../source.ts'
+import { framesBySop } from '../wanted.ts'
 import type { Arrivals } from './arrivals.ts'
 import { openAssociations } from './dimse/associations.ts'
 import { findObjects, findSeries, seriesCount } from './dimse/look.ts'
@@ -73,15 +75,18 @@ export function dimseSource(
           return header?.sop === object.sop && isSameSeries(header, ref) ? header : damagedHeader(object, ref)
         },
       }),
-    retrieve: (ref, sops, signal) =>
-      retrieve(retrieving, ref, {
-        ...{ sops, purpose: 'deliver', signal, complete: false, ahead: true },
+    async *retrieve(ref, wanted, signal) {
+      const frames = framesBySop(wanted)
+      const objects = retrieve(retrieving, ref, {
+        ...{ sops: [...frames.keys()], purpose: 'deliver', signal, complete: false, ahead: true },
         async take(object) {
-          const instance = await readObject(object)
-          const isIt = instance?.header.sop === object.sop && isSameSeries(instance.header, ref)
-          return isIt ? instance : undefined
+          const read = await readObject(object)
+          const isIt = read?.header.sop === object.sop && isSameSeries(read.header, ref)
+          return isIt ? read : undefined
         },
-      }),
+      })
+      for await (const { header, bytes } of objects) yield* framesOf(header, bytes, frames.get(header.sop))
+    },
     objects: (ref, { sops, purpose = 'register', signal } = {}) =>
       retrieve(retrieving, ref, {
         ...{ sops, purpose, signal, complete: false, ahead: false },

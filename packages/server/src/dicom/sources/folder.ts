@@ -1,25 +1,15 @@
 import { createHash } from 'node:crypto'
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
-import type { FileHandle } from 'node:fs/promises'
-import { free } from '@mdm/core/memory'
-import { MAX_HEADER_BYTES, pixelSpan, readFileMeta, readHeaderStart } from '../part10/index.ts'
+import { framesOf } from '../pixels/frames.ts'
 import { isSameSeries, seriesKey } from '../same-series.ts'
-import type {
-  DicomSource,
-  InstanceHeader,
-  RetrievedInstance,
-  SeriesFilter,
-  SeriesRef,
-  StoredObject,
-} from '../source.ts'
+import type { DicomSource, InstanceHeader, RetrievedFrame, SeriesFilter, SeriesRef } from '../source.ts'
+import { framesBySop } from '../wanted.ts'
+import { fileBytes, readFileHeader, storedObject, withFile } from './read-file.ts'
 import { openBelow, walk, type FoundFile } from './walk.ts'
 
-const FIRST_READ = 64 * 1024
 /** A folder that takes longer to look through, ms, is not looked through for each count: one that is so many times its length old will do. */
 const SLOW_MS = 1_000
 const REST = 4
-/** Bytes of an object read at once. */
-const CHUNK_BYTES = 256 * 1024
 
 /** What the index keeps of a file: where it belongs; headers are read again when asked for. */
 type Entry = FoundFile & (Instance | { kind: 'fault'; code: ErrorCode } | { kind: 'other' })
@@ -109,22 +99,17 @@ export function folderSource(name: string, root: string): DicomSource {
         yield header
       }
     },
-    async *retrieve(ref, sops, signal) {
-      const missing = new Set(sops)
+    async *retrieve(ref, wanted, signal) {
+      const missing = framesBySop(wanted)
       for (const again of [false, true]) {
         if (again) await scan(signal)
         for (const file of await filesOf(ref, signal)) {
           signal?.throwIfAborted()
           if (!missing.has(file.sop)) continue
-          const instance = await withFile(root, file.path, readInstance).catch(() => undefined)
-          if (
-            instance === undefined ||
-            instance.header.sop !== file.sop ||
-            !isSameSeries(instance.header, ref)
-          )
-            continue
-          missing.delete(file.sop)
-          yield instance
+          for await (const frame of framesIn(root, file, missing.get(file.sop))) {
+            missing.delete(file.sop)
+            yield frame
+          }
         }
         if (missing.size === 0) return
       }
@@ -207,58 +192,18 @@ function isMeant(file: Instance, { study, series, modality, studyDate, patientId
   )
 }
 
-/** @throws MDM_SOURCE_UNREACHABLE when the file changed since it was looked at */
-async function storedObject(file: FileHandle, { sop, sopClass }: Instance): Promise<StoredObject> {
-  const { size } = await file.stat()
-  const start = await readSpan(file, 0, Math.min(FIRST_READ, size))
-  const meta = readFileMeta(start)
-  if (meta === undefined) throw new MdmError('MDM_SOURCE_UNREACHABLE', 'an object of the series has changed')
-  const dataSet = async function* (): AsyncGenerator<Buffer> {
-    for (let at = meta.end; at < size; at += CHUNK_BYTES)
-      yield await readSpan(file, at, Math.min(size, at + CHUNK_BYTES))
-  }
-  return { sop, sopClass, transferSyntax: meta.transferSyntax, dataSet: dataSet() }
-}
-
-async function withFile<T>(
+/** Frames of a file that is still what the index says; none when it is gone, changed or damaged. */
+async function* framesIn(
   root: string,
-  path: string,
-  use: (file: FileHandle) => Promise<T>,
-): Promise<T | undefined> {
-  const file = await openBelow(root, path)
-  if (file === undefined) return undefined
+  { ref, sop, ...file }: FoundFile & Instance,
+  frames: readonly number[] | undefined,
+): AsyncGenerator<RetrievedFrame> {
   try {
-    return await use(file)
-  } finally {
-    await file.close()
+    const header = await withFile(root, file.path, readFileHeader)
+    if (header?.sop === sop && isSameSeries(header, ref))
+      yield* framesOf(header, fileBytes(root, file), frames)
+  } catch (error) {
+    // What a disk does not give is gone.
+    if (error instanceof MdmError && error.code !== 'MDM_DICOM') throw error
   }
-}
-
-/** @throws MDM_DICOM */
-async function readFileHeader(file: FileHandle): Promise<InstanceHeader | undefined> {
-  const { size } = await file.stat()
-  for (let bytes = Math.min(FIRST_READ, size); ; bytes = Math.min(bytes * 4, size, MAX_HEADER_BYTES)) {
-    const start = await readSpan(file, 0, bytes)
-    const header = readHeaderStart(start, size)
-    free(start)
-    if (header !== 'more') return header
-  }
-}
-
-async function readInstance(file: FileHandle): Promise<RetrievedInstance | undefined> {
-  const header = await readFileHeader(file)
-  const span = header && pixelSpan(header)
-  if (header === undefined || span === undefined || span.end > (await file.stat()).size) return undefined
-  return { header, pixels: await readSpan(file, span.start, span.end) }
-}
-
-/** @throws MDM_DICOM when the file has become shorter */
-async function readSpan(file: FileHandle, start: number, end: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(end - start)
-  for (let done = 0; done < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done)
-    if (bytesRead === 0) throw new MdmError('MDM_DICOM', 'the file has become shorter')
-    done += bytesRead
-  }
-  return bytes
 }

@@ -1,6 +1,8 @@
 import { MdmError } from '@mdm/core/errors'
-import { MAX_HEADER_BYTES, pixelsFit, pixelSpan, readBareHeader } from '../part10/index.ts'
-import type { InstanceHeader, RetrievedInstance, SeriesRef, StoredObject } from '../source.ts'
+import { MAX_HEADER_BYTES, pixelsFit, readBareHeader } from '../part10/index.ts'
+import type { StoredBytes } from '../pixels/stored-bytes.ts'
+import type { InstanceHeader, SeriesRef, StoredObject } from '../source.ts'
+import { Gathered } from './gathered.ts'
 
 /** Enough for most headers. */
 const FIRST_READ = 64 * 1024
@@ -44,13 +46,19 @@ export async function readObjectHeader(object: Contents): Promise<InstanceHeader
   return pixelsFit(header, start.total) ? header : { ...header, fault: 'MDM_DICOM' }
 }
 
+/** An object that comes from a server, held in memory until its frames are taken. */
+export interface ReadObject {
+  header: InstanceHeader
+  bytes: StoredBytes
+}
+
 /**
  * An object that comes from a server, with its pixels.
  *
- * @returns undefined when it is damaged or its pixels are compressed
+ * @returns undefined when it is damaged, or more than is held in memory
  * @throws what reading throws
  */
-export async function readObject(object: Contents): Promise<RetrievedInstance | undefined> {
+export async function readObject(object: Contents): Promise<ReadObject | undefined> {
   const all = new Gathered()
   let tooLarge = false
   for await (const chunk of object.dataSet) {
@@ -61,12 +69,9 @@ export async function readObject(object: Contents): Promise<RetrievedInstance | 
   if (tooLarge) return undefined
   try {
     const header = headerOf(all, object.transferSyntax)
-    const span = header === 'more' ? undefined : pixelSpan(header)
-    if (header === 'more' || span === undefined || span.end > all.length) return undefined
-    return { header, pixels: all.copy(span.start, span.end) }
+    return header === 'more' ? undefined : { header, bytes: all }
   } catch (error) {
-    if (error instanceof MdmError) return undefined
-    throw error
+    return unlessDamaged(error)
   }
 }
 
@@ -76,52 +81,6 @@ function headerOf(all: Gathered, transferSyntax: string): InstanceHeader | 'more
     const bytes = all.first(most)
     const header = readBareHeader(bytes, transferSyntax, all.length)
     if (header !== 'more' || bytes.length === all.length) return header
-  }
-}
-
-/** Chunks as one piece, put together only when asked for. */
-class Gathered {
-  #chunks: Buffer[] = []
-  /** bytes kept */
-  length = 0
-  /** bytes seen */
-  total = 0
-
-  add(chunk: Buffer): void {
-    this.#chunks.push(chunk)
-    this.length += chunk.length
-    this.total += chunk.length
-  }
-
-  skip(bytes: number): void {
-    this.total += bytes
-  }
-
-  forget(): void {
-    this.#chunks = []
-    this.length = 0
-  }
-
-  /** At most so many of the first bytes. */
-  first(most: number): Buffer {
-    return most >= this.length ? this.bytes() : Buffer.concat(this.#chunks, most)
-  }
-
-  /** The bytes from `start` to `end`, in memory of their own: who takes them can give it back at once. */
-  copy(start: number, end: number): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(end - start)
-    let at = 0
-    for (const chunk of this.#chunks) {
-      if (at < end && at + chunk.length > start)
-        chunk.copy(bytes, Math.max(0, at - start), Math.max(0, start - at), end - at)
-      at += chunk.length
-    }
-    return bytes
-  }
-
-  bytes(): Buffer {
-    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
-    return this.#chunks[0]!
   }
 }
 

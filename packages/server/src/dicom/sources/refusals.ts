@@ -30,7 +30,7 @@ export function noteRefusals(source: DicomSource, refused: () => void): DicomSou
     series: (o) => source.series(o).catch(look),
     count: (ref, signal) => source.count(ref, signal).catch(look),
     headers: (ref, signal) => watched(source.headers(ref, signal)),
-    retrieve: (ref, sops, signal) => watched(source.retrieve(ref, sops, signal)),
+    retrieve: (ref, wanted, signal) => watched(source.retrieve(ref, wanted, signal)),
     objects: (ref, o) => watched(source.objects(ref, o)),
   }
 }
