@@ -102,6 +102,7 @@ function headerOf({ index: _, ...row }: SliceRow): InstanceHeader {
     ...{ samplesPerPixel: 1, photometric: 'MONOCHROME2', pixelSpacing: [1, 1], sliceThickness: 2 },
     ...{ spacingBetweenSlices: 2, functionalGroups: false, tiled: false, modalityLut: false },
     ...{ pixelData: { offset: 1000, length: row.rows * row.columns * 2 }, floatPixels: false, text: {} },
+    ...{ instanceNumber: 1, marks: {} },
   }
 }
 

@@ -51,6 +51,7 @@ export const TEXT_ATTRIBUTES = {
   TemporalPositionIdentifier: ['x00200100', 'ascii'],
   BurnedInAnnotation: ['x00280301', 'ascii'],
   RescaleType: ['x00281054', 'ascii'],
+  LossyImageCompression: ['x00282110', 'ascii'],
   Units: ['x00541001', 'ascii'],
 } as const satisfies Record<string, readonly [tag: string, kind: 'text' | 'ascii' | 'da' | 'tm']>
 

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
 import type { TextKeyword } from './attributes.ts'
+import type { FrameMarks } from './marks.ts'
 
 /** Names a series at its source. Both are identifying: never in a log, a path or a message. */
 export interface SeriesRef {
@@ -51,6 +52,10 @@ export interface InstanceHeader extends SeriesRef {
   pixelData: { offset: number; length: number | undefined } | undefined
   /** float or double pixel data in place of integers */
   floatPixels: boolean
+  /** of the object in its series (0020,0013); often no order in space */
+  instanceNumber: number | undefined
+  /** of the object as a whole, or of the frames that do not say otherwise */
+  marks: FrameMarks
   text: Readonly<Partial<Record<TextKeyword, string>>>
 }
 

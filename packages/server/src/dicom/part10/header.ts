@@ -1,6 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
 import type { InstanceHeader, Orientation } from '../source.ts'
+import { objectMarks } from './object-marks.ts'
 import { readElements, type Elements } from './elements.ts'
 import { pixelsFit } from './pixels.ts'
 import { valuesOf, type Values } from './values.ts'
@@ -66,6 +67,8 @@ function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
     ...(damaged && { fault: 'MDM_DICOM' as const }),
     ...image,
     ...describePlane(values),
+    instanceNumber: values.numbers('x00200013', 1)?.[0],
+    marks: objectMarks(values, image.imageType),
     text: text ?? {},
   }
 }

@@ -12,6 +12,9 @@ const MAX_CODES = 32
 /** DS and IS are at most 16 characters; scanners write up to 30. */
 const MAX_NUMBER_LENGTH = 64
 
+/** An element of an odd group that reserves a block of it (PS3.5 section 7.8.1). */
+const PRIVATE_CREATOR = /^x...[13579bdf]00[1-9a-f].$/
+
 const TEXTS = Object.entries(TEXT_ATTRIBUTES) as [TextKeyword, (typeof TEXT_ATTRIBUTES)[TextKeyword]][]
 
 /** Typed reading of top-level elements: undefined for absent, empty and malformed alike, unless said otherwise. */
@@ -25,6 +28,12 @@ export interface Values {
   unsigned(tag: string): number | undefined
   /** DS or IS: exactly `count` finite numbers */
   numbers(tag: string, count: number): number[] | undefined
+  /** DS or IS: the first of any count of values */
+  first(tag: string): number | undefined
+  /** FD or FL: exactly `count` finite numbers; without a VR they are what their length says */
+  reals(tag: string, count: number): number[] | undefined
+  /** tag of an element in the block that a private creator has reserved, '' where there is none (PS3.5 section 7.8.1) */
+  privateTag(group: number, creator: string, element: number): string
   /** text attributes that have a value; undefined when they are longer than those of any real object */
   text(): Partial<Record<TextKeyword, string>> | undefined
 }
@@ -45,6 +54,17 @@ export function valuesOf({ start, byTag }: Elements): Values {
     const text = ascii(tag)
     return text === '' ? [] : text.split('\\').map(trim)
   }
+  let creators: Map<string, string> | undefined
+  /** First four digits of the elements that a private creator has reserved, by group and creator; the first block of several. */
+  const creatorsOf = (): Map<string, string> => {
+    const found = new Map<string, string>()
+    for (const tag of byTag.keys()) {
+      if (!PRIVATE_CREATOR.test(tag)) continue
+      const key = `${tag.slice(1, 5)} ${ascii(tag)}`
+      if (!found.has(key)) found.set(key, tag.slice(0, 5) + tag.slice(7))
+    }
+    return found
+  }
   return {
     has: (tag) => byTag.has(tag),
     ascii,
@@ -55,9 +75,18 @@ export function valuesOf({ start, byTag }: Elements): Values {
     },
     numbers(tag, count) {
       const texts = list(tag)
-      if (texts.length !== count || !texts.every(isDecimal)) return undefined
-      const numbers = texts.map((text) => Number(text) + 0)
-      return numbers.every(Number.isFinite) ? numbers : undefined
+      return texts.length === count ? decimals(texts) : undefined
+    },
+    first: (tag) => decimals(list(tag).slice(0, 1))?.[0],
+    reals(tag, count) {
+      const [from, to] = span(tag, 8 * count) ?? [0, 0]
+      const numbers = realsAt(bytes.subarray(from, to), count, start.bigEndian)
+      return numbers?.every(Number.isFinite) ? numbers : undefined
+    },
+    privateTag(group, creator, element) {
+      creators ??= creatorsOf()
+      const block = creators.get(`${hex(group, 4)} ${creator}`)
+      return block === undefined ? '' : block + hex(element, 2)
     },
     text() {
       const characterSet = ascii('x00080005')
@@ -90,6 +119,27 @@ function trim(text: string): string {
   while (text[from] === ' ') from++
   while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\0')) to--
   return text.slice(from, to)
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0')
+}
+
+/** Numbers of 8 bytes, or of 4 where there is room for those alone. */
+export function realsAt(bytes: Buffer, count: number, bigEndian: boolean): number[] | undefined {
+  const width = bytes.length / count
+  if (width !== 8 && width !== 4) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return Array.from({ length: count }, (_, i) =>
+    width === 8 ? view.getFloat64(i * 8, !bigEndian) : view.getFloat32(i * 4, !bigEndian),
+  )
+}
+
+/** @returns undefined unless all are finite decimal strings */
+export function decimals(texts: readonly string[]): number[] | undefined {
+  if (!texts.every(isDecimal)) return undefined
+  const numbers = texts.map((text) => Number(text) + 0)
+  return numbers.every(Number.isFinite) ? numbers : undefined
 }
 
 /** Decimal string, also longer than the 16 characters DICOM allows: scanners write those. */

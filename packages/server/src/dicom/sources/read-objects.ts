@@ -120,6 +120,8 @@ export function damagedHeader(
       pixelData: undefined,
       floatPixels: false,
     },
+    instanceNumber: undefined,
+    marks: {},
     text: {},
   }
 }

@@ -1,0 +1,71 @@
+import { dateTimeOf, directionOf, present, quantityOf, type FrameMarks } from '../marks.ts'
+import type { Values } from './values.ts'
+
+/** Vendors say in blocks of private elements what classic objects have no standard element for. */
+const GE_ACQUISITION = 'GEMS_ACQU_01'
+const GE_PARAMETERS = 'GEMS_PARM_01'
+const SIEMENS = 'SIEMENS MR HEADER'
+const PHILIPS = 'Philips Imaging DD 001'
+const UIH = 'Image Private Header'
+
+/** GE adds this to b-values to say how they were made. */
+const GE_B_OFFSET = 1e9
+
+/** The marks of an object as a whole, by its top-level elements. */
+export function objectMarks(values: Values, imageType: readonly string[]): FrameMarks {
+  const number = (tag: string): number | undefined => values.numbers(tag, 1)?.[0]
+  return present<FrameMarks>({
+    imageType: imageType.join('\\') || undefined,
+    quantity: values.ascii('x00080060') === 'MR' ? mrQuantity(values, imageType) : undefined,
+    coil: values.codes('x00181250').join('\\') || undefined,
+    echo: number('x00180086'),
+    echoTime: number('x00180081'),
+    repetitionTime: number('x00180080'),
+    inversionTime: number('x00180082'),
+    flipAngle: number('x00181314'),
+    bValue: bValue(values),
+    gradient: gradient(values),
+    time: number('x00200100'),
+    phase: values.numbers(values.privateTag(0x2001, PHILIPS, 0x08), 1)?.[0],
+    acquisition: number('x00200012'),
+    triggerTime: number('x00181060'),
+    frameTime: number('x00541300'),
+    dateTime:
+      dateTimeOf(values.ascii('x0008002a')) ??
+      dateTimeOf(values.ascii('x00080022') + values.ascii('x00080032')),
+  })
+}
+
+/** GE writes it as a number of its own. */
+function mrQuantity(values: Values, imageType: readonly string[]): string | undefined {
+  const ge = values.unsigned(values.privateTag(0x0043, GE_PARAMETERS, 0x2f))
+  return quantityOf(values.ascii('x00089208'), imageType) ?? (ge === undefined ? undefined : 'MPRI'[ge])
+}
+
+/** s/mm2, by the standard element, else by the vendor's. */
+function bValue(values: Values): number | undefined {
+  const ge = values.first(values.privateTag(0x0043, GE_PARAMETERS, 0x39))
+  return (
+    values.reals('x00189087', 1)?.[0] ??
+    values.numbers(values.privateTag(0x0019, SIEMENS, 0x0c), 1)?.[0] ??
+    values.reals(values.privateTag(0x2001, PHILIPS, 0x03), 1)?.[0] ??
+    values.reals(values.privateTag(0x0065, UIH, 0x09), 1)?.[0] ??
+    (ge === undefined ? undefined : ge % GE_B_OFFSET)
+  )
+}
+
+/** Siemens and UIH speak of the patient's axes, as the standard does; GE of those of the image. */
+function gradient(values: Values): string | undefined {
+  const ge = [0xbb, 0xbc, 0xbd].map(
+    (element) => values.numbers(values.privateTag(0x0019, GE_ACQUISITION, element), 1)?.[0],
+  )
+  const directionality = values.ascii('x00189075')
+  if (directionality === 'ISOTROPIC') return directionality
+  return (
+    directionOf(values.reals('x00189089', 3)) ??
+    directionOf(values.reals(values.privateTag(0x0019, SIEMENS, 0x0e), 3)) ??
+    directionOf(values.reals(values.privateTag(0x0065, UIH, 0x37), 3)) ??
+    (ge.every((part) => part !== undefined) ? directionOf(ge) : undefined) ??
+    (values.ascii(values.privateTag(0x2001, PHILIPS, 0x04)) || undefined)
+  )
+}

@@ -1,0 +1,1 @@
+export { planesOf } from './planes-of.ts'
