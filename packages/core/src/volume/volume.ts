@@ -66,6 +66,23 @@ export const Volume = z.object({
 })
 export type Volume = z.infer<typeof Volume>
 
+/** What the volumes of a set are counted along. */
+export const AxisName = z.enum(['time', 'echo', 'diffusion', 'phase', 'frame'])
+export type AxisName = z.infer<typeof AxisName>
+
+/** Of the values along such an axis. */
+export const AxisUnit = z.enum(['ms', 's', 's/mm2', 'degree'])
+export type AxisUnit = z.infer<typeof AxisUnit>
+
+/** The fourth axis of a file that holds a whole set. */
+export interface SeriesAxis {
+  readonly name: AxisName
+  /** of `values`; absent where they only count */
+  readonly unit?: AxisUnit
+  /** one for each volume, in order; 2 or more */
+  readonly values: readonly number[]
+}
+
 export function sliceBytes(volume: Volume): number {
   return volume.columns * volume.rows * VOXEL_BYTES[volume.type]
 }

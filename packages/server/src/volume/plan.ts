@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@mdm/core/errors'
-import type { Vec3, Volume } from '@mdm/core/volume/volume'
+import type { AxisName, AxisUnit, Vec3, Volume } from '@mdm/core/volume/volume'
 import type { Orientation } from '../dicom/source.ts'
 import type { Marks } from './plane.ts'
 
@@ -63,9 +63,9 @@ export interface SetPlan {
   /** as VolumePlan's, among the sets of the series */
   label: string
   /** what the fourth axis counts */
-  axis: 'time' | 'echo' | 'diffusion' | 'phase' | 'frame'
+  axis: AxisName
   /** of `values`; absent where they only count */
-  unit?: 'ms' | 's' | 's/mm2' | 'degree'
+  unit?: AxisUnit
   /** one for each member, in order */
   values: number[]
   /** indices in `volumes`, in order along the axis */

@@ -1,4 +1,4 @@
-import type { Volume } from '../volume.ts'
+import type { SeriesAxis, Volume } from '../volume.ts'
 import { gzipped } from './gzip.ts'
 import { metaimageHeader, realValues } from './metaimage.ts'
 import type { FormatName } from './names.ts'
@@ -7,8 +7,11 @@ import { nrrdHeader } from './nrrd.ts'
 
 /** A file format: a header, then the voxels of the plaintext, unchanged unless it says otherwise. */
 export interface Format {
-  /** @throws MDM_USAGE when the format cannot hold the volume */
-  header(volume: Volume): Buffer
+  /**
+   * @param axis for a file that holds a whole set: all its volumes have the grid and type of `volume`, and follow one another
+   * @throws MDM_USAGE when the format cannot hold it
+   */
+  header(volume: Volume, axis?: SeriesAxis): Buffer
   /** what is written instead of the stored voxels of such a volume; undefined where they stay as they are */
   encoder?(volume: Volume): ((voxels: Buffer) => Buffer) | undefined
   /** what becomes of the whole file */
