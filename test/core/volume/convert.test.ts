@@ -1,5 +1,5 @@
 import { convert, niftiHeader, nrrdHeader, type FormatName } from '@mdm/core/volume/formats/index'
-import { sliceRange } from '@mdm/core/volume/volume'
+import { sliceRange, type Volume } from '@mdm/core/volume/volume'
 import t from 'tap'
 import { PLAIN } from './volumes.ts'
 
@@ -49,4 +49,21 @@ t.test('too few or too many voxels are MDM_INTEGRITY', async (t) => {
 t.test('slices outside are refused before anything comes out', async (t) => {
   const out = convert('nrrd', pieces(plaintext, 7), { volume: PLAIN, slices: [2, 4] })
   await t.rejects(out.next(), { code: 'MDM_RANGE' })
+})
+
+t.test('the volumes of a set follow each other behind one header', async (t) => {
+  const axis = { name: 'echo', unit: 'ms', values: [5, 10] } as const
+  const all = Buffer.concat([voxels, voxels])
+  const set = { volume: PLAIN, axis: { ...axis, values: [...axis.values] } }
+  t.ok((await run('nifti', all, set)).equals(Buffer.concat([niftiHeader(PLAIN, set.axis), all])))
+  await t.rejects(run('nifti', voxels, set), { code: 'MDM_INTEGRITY' }, 'one of two')
+})
+
+t.test('who asks is told what the file holds', async (t) => {
+  const told: Volume[] = []
+  await run('nifti', Buffer.concat([nrrdHeader(PLAIN), voxels.subarray(12, 36)]), {
+    slices: [1, 2],
+    onVolume: (volume) => told.push(volume),
+  })
+  t.strictSame(told, [sliceRange(PLAIN, [1, 2])])
 })

@@ -61,9 +61,27 @@ t.test('each voxel type has its element type', async (t) => {
     uint16: 'MET_USHORT',
     int32: 'MET_INT',
     uint32: 'MET_UINT',
+    float32: 'MET_FLOAT',
+    float64: 'MET_DOUBLE',
   }
   for (const [type, name] of Object.entries(types))
     t.equal(read(metaimageHeader({ ...PLAIN, type: type as Volume['type'] })).fields['ElementType'], name)
+})
+
+t.test('colours are three channels of bytes, whatever the rescale', async (t) => {
+  const colour: Volume = { ...PLAIN, columns: 2, rows: 2, slices: 4, type: 'rgb24', slope: 2 }
+  const { fields, voxels } = await written(colour, bytes)
+  t.equal(fields['ElementNumberOfChannels'], '3')
+  t.equal(fields['ElementType'], 'MET_UCHAR')
+  t.ok(voxels.equals(bytes))
+})
+
+t.test('a tilted stack is refused, and a set of volumes: the message names who can hold them', async (t) => {
+  const tilted: Volume = { ...PLAIN, spaceDirections: [[2, 0, 0], [0, 3, 0], [0, 0.06, 4]] } // prettier-ignore
+  const refused = { code: 'MDM_USAGE', message: /nrrd, nifti or nifti-gz/ }
+  t.throws(() => metaimageHeader(tilted), refused)
+  t.throws(() => metaimageHeader(PLAIN, { name: 'echo', unit: 'ms', values: [5, 10] }), refused)
+  await t.rejects(written(tilted, bytes), refused, 'before any output')
 })
 
 t.test('rescaled voxels are written as the values they mean, wherever the pieces are cut', async (t) => {
@@ -142,7 +160,7 @@ t.test('numbers read back exactly: each axis of the matrix times its spacing is 
 const OBLIQUE: Volume['spaceDirections'] = [
   [0.3, 0.9, -0.1],
   [0.02, -0.11, -0.93],
-  [-6.8, 1.9, -0.4],
+  [-5.888, 1.939, -0.356],
 ]
 
 t.test('the orientation names where each axis comes from, no direction twice', async (t) => {
@@ -151,7 +169,7 @@ t.test('the orientation names where each axis comes from, no direction twice', a
   t.equal(told([[-1, 0, 0], [0, -1, 0], [0, 0, 1]]), 'LPI', 'turned by half') // prettier-ignore
   t.equal(told([[0, 1, 0], [0, 0, -1], [1, 0, 0]]), 'ASR', 'sagittal') // prettier-ignore
   t.equal(told([[1, 0, 0], [0, 0, -1], [0, 1, 0]]), 'RSA', 'coronal') // prettier-ignore
-  t.equal(told([[0.8, 0.6, 0], [0.7, -0.71, 0], [0, 0, 1]]), 'RPI', 'two axes that lean one way') // prettier-ignore
+  t.equal(told([[0.8, 0.6, 0], [0.6, -0.8, 0], [0, 0, 1]]), 'RPI', 'two axes between two directions') // prettier-ignore
   t.equal(told(OBLIQUE), 'ASL')
 })
 

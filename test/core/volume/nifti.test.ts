@@ -1,5 +1,5 @@
 import { niftiHeader } from '@mdm/core/volume/formats/nifti'
-import type { Vec3, Volume } from '@mdm/core/volume/volume'
+import type { SeriesAxis, Vec3, Volume } from '@mdm/core/volume/volume'
 import t from 'tap'
 import { PLAIN } from './volumes.ts'
 
@@ -47,6 +47,9 @@ t.test('each voxel type has its datatype and bitpix', async (t) => {
     int8: [256, 8],
     uint16: [512, 16],
     uint32: [768, 32],
+    float32: [16, 32],
+    float64: [64, 64],
+    rgb24: [128, 24],
   }
   for (const [type, expected] of Object.entries(types)) {
     const header = niftiHeader({ ...PLAIN, type: type as Volume['type'] })
@@ -76,17 +79,54 @@ t.test('the quaternion says the same as the matrix, for rotations of every kind'
   }
 })
 
+const leaning = (mm: number): Volume => ({
+  ...PLAIN,
+  spaceDirections: [
+    [2, 0, 0],
+    [0, 3, 0],
+    [0, mm, 4],
+  ],
+})
+
 t.test('a sheared stack has a matrix and no quaternion', async (t) => {
-  const header = niftiHeader({
-    ...PLAIN,
-    spaceDirections: [
-      [2, 0, 0],
-      [0, 3, 0],
-      [0, 0.01, 4],
-    ],
-  })
+  const header = niftiHeader(leaning(1))
   t.same([header.readInt16LE(252), header.readInt16LE(254)], [0, 1])
   t.same(floats(header, 256, 6), [0, 0, 0, 0, 0, 0])
+  t.same(floats(header, 280, 12), [-2, 0, 0, -10, 0, -3, -1, -20, 0, 0, 4, 30])
+})
+
+t.test('a lean of less than 0.1 mm keeps the quaternion, and the matrix as it is', async (t) => {
+  const header = niftiHeader(leaning(0.01))
+  t.same([header.readInt16LE(252), header.readInt16LE(254)], [1, 1])
+  t.ok(difference(fromQuaternion(header), floats(header, 280, 12)) < 0.02)
+  t.equal(header.readFloatLE(280 + 4 * 6), Math.fround(-0.01))
+  t.equal(niftiHeader(leaning(0.034)).readInt16LE(252), 0, 'three steps of it are more')
+  t.equal(niftiHeader({ ...leaning(0.034), slices: 3 }).readInt16LE(252), 1, 'two are not')
+})
+
+t.test('only integers have a scale; a float with one keeps it', async (t) => {
+  const scale = (volume: Volume) => floats(niftiHeader(volume), 112, 2)
+  t.same(scale({ ...PLAIN, type: 'float32' }), [0, 0])
+  t.same(scale({ ...PLAIN, type: 'float64', slope: 2 }), [2, 0])
+  t.same(scale({ ...PLAIN, type: 'rgb24' }), [0, 0])
+  t.same(scale({ ...PLAIN, type: 'int32' }), [1, 0])
+})
+
+t.test('a set of volumes is a fourth dimension, with the step where it is an even one of time', async (t) => {
+  const told = (axis: SeriesAxis) => {
+    const header = niftiHeader(PLAIN, axis)
+    const dim = Array.from({ length: 5 }, (_, i) => header.readInt16LE(40 + 2 * i))
+    return [dim, header.readFloatLE(92), header[123]]
+  }
+  const dim = [4, 3, 2, 4, 3]
+  t.same(told({ name: 'time', unit: 's', values: [10, 12.5, 15] }), [dim, 2.5, 2 + 8])
+  t.same(told({ name: 'time', unit: 'ms', values: [0, 2000.5, 4000] }), [dim, 2000, 2 + 16], 'rounded times')
+  t.same(told({ name: 'time', unit: 'ms', values: [0, 2000, 5000] }), [dim, 1, 2], 'uneven')
+  t.same(told({ name: 'time', values: [1, 2, 3] }), [dim, 1, 2], 'only counted')
+  t.same(told({ name: 'echo', unit: 'ms', values: [5, 10, 15] }), [dim, 1, 2], 'no time axis')
+  t.throws(() => niftiHeader(PLAIN, { name: 'frame', values: Array.from({ length: 32_768 }, (_, i) => i) }), {
+    code: 'MDM_USAGE',
+  })
 })
 
 t.test('an axis that NIfTI-1 cannot say is MDM_USAGE', async (t) => {

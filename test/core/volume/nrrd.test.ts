@@ -3,6 +3,8 @@ import type { Volume } from '@mdm/core/volume/volume'
 import t from 'tap'
 import { AWKWARD, PLAIN } from './volumes.ts'
 
+const COLOURS = nrrdHeader({ ...PLAIN, type: 'rgb24' }).toString()
+
 t.test('the header is these lines and no others', async (t) => {
   const lines = nrrdHeader({ ...PLAIN, units: 'HU', inverted: true })
     .toString()
@@ -27,6 +29,44 @@ t.test('the header is these lines and no others', async (t) => {
     '',
     '',
   ])
+})
+
+t.test('what a volume may be besides is said in lines that others do not have', async (t) => {
+  const positions = [0, 4, 9, 12.5]
+  const colour: Volume = { ...PLAIN, type: 'rgb24', lossy: true }
+  const uneven: Volume = { ...PLAIN, type: 'float64', slicePositions: positions }
+  t.match(nrrdHeader(colour).toString(), 'type: uint8\ndimension: 4\n')
+  t.match(nrrdHeader(colour).toString(), 'sizes: 3 3 2 4\nspace directions: none (2,0,0) (0,3,0) (0,0,4)\n')
+  t.match(nrrdHeader(colour).toString(), 'kinds: RGB-color domain domain domain\n')
+  t.match(nrrdHeader(colour).toString(), 'modality:=MR\nlossy:=true\n\n')
+  t.match(nrrdHeader(uneven).toString(), 'type: double\n')
+  t.match(nrrdHeader(uneven).toString(), 'modality:=MR\nslice positions:=0 4 9 12.5\n\n')
+  for (const volume of [colour, uneven, { ...PLAIN, type: 'float32' as const }])
+    t.strictSame(parseNrrdHeader(nrrdHeader(volume))?.volume, volume)
+})
+
+t.test('a set of volumes has one more axis, which is named with its values', async (t) => {
+  const lines = (type: Volume['type']) =>
+    nrrdHeader({ ...PLAIN, type }, { name: 'diffusion', unit: 's/mm2', values: [0, 500, 1000.5] }).toString()
+  t.match(lines('int16'), 'dimension: 4\n')
+  t.match(lines('int16'), 'sizes: 3 2 4 3\nspace directions: (2,0,0) (0,3,0) (0,0,4) none\n')
+  t.match(lines('int16'), 'kinds: domain domain domain list\n')
+  t.match(lines('int16'), 'axis:=diffusion\naxis unit:=s/mm2\naxis values:=0 500 1000.5\n\n')
+  t.match(lines('rgb24'), 'dimension: 5\n')
+  t.match(lines('rgb24'), 'kinds: RGB-color domain domain domain list\n')
+  t.notMatch(nrrdHeader(PLAIN, { name: 'frame', values: [1, 2] }).toString(), 'axis unit')
+})
+
+t.test('a header that the first frame of a container cannot hold is not made', async (t) => {
+  const uneven = (slices: number): Volume => ({
+    ...PLAIN,
+    slices,
+    slicePositions: Array.from({ length: slices }, (_, k) => k * 1.0000000000000002 + (k % 2) / 3),
+  })
+  const most = nrrdHeader(uneven(3000))
+  t.ok(most.length > 50_000)
+  t.strictSame(parseNrrdHeader(most)?.volume, uneven(3000))
+  t.throws(() => nrrdHeader(uneven(10_000)), { code: 'MDM_GEOMETRY_GAP' })
 })
 
 t.test('every double comes back as it was', async (t) => {
@@ -64,8 +104,17 @@ t.test('what is no such header is MDM_INTEGRITY', async (t) => {
     'no number': text.replace('(2,0,0)', '(2,nan,0)'),
     infinity: text.replace('slope:=1', 'slope:=1e999'),
     'no slope': text.replace('rescale slope:=1\n', ''),
-    'a type we do not know': text.replace('uint16', 'float'),
-    'no end': `${text.trimEnd()}${'\nmore:=x'.repeat(1000)}`,
+    'a type we do not know': text.replace('uint16', 'block'),
+    'a type under our own name': text.replace('uint16', 'float32'),
+    'colours without their axis': text.replace('uint16', 'rgb24'),
+    'colours of 16 bits': COLOURS.replace('uint8', 'uint16'),
+    'four samples': COLOURS.replace('sizes: 3', 'sizes: 4'),
+    'samples with a place': COLOURS.replace('none', '(1,0,0)'),
+    'an axis too many': text.replace('dimension: 3', 'dimension: 4'),
+    'a set of volumes': nrrdHeader(PLAIN, { name: 'time', unit: 's', values: [0, 2] }).toString(),
+    'three positions for four slices': text.replace('modality', 'slice positions:=0 4 9\nmodality'),
+    'lossy or not': text.replace('modality', 'lossy:=perhaps\nmodality'),
+    'no end': `${text.trimEnd()}${'\nmore:=x'.repeat(10_000)}`,
     'a comment': text.replace('kinds', '# written by someone\nkinds'),
   }
   for (const [what, header] of Object.entries(broken)) {

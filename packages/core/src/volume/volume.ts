@@ -75,13 +75,14 @@ export const AxisUnit = z.enum(['ms', 's', 's/mm2', 'degree'])
 export type AxisUnit = z.infer<typeof AxisUnit>
 
 /** The fourth axis of a file that holds a whole set. */
-export interface SeriesAxis {
-  readonly name: AxisName
+export const SeriesAxis = z.object({
+  name: AxisName,
   /** of `values`; absent where they only count */
-  readonly unit?: AxisUnit
-  /** one for each volume, in order; 2 or more */
-  readonly values: readonly number[]
-}
+  unit: AxisUnit.optional(),
+  /** one for each volume, in order */
+  values: z.array(z.number()).min(1),
+})
+export type SeriesAxis = z.infer<typeof SeriesAxis>
 
 export function sliceBytes(volume: Volume): number {
   return volume.columns * volume.rows * VOXEL_BYTES[volume.type]
@@ -97,8 +98,19 @@ export function spacing(volume: Volume): Vec3 {
   return [Math.hypot(...column), Math.hypot(...row), Math.hypot(...slice)]
 }
 
+/** How far the axes are from right angles: the greatest cosine between two of them, 0 where there is no shear. */
+export function shear({ spaceDirections }: Volume): number {
+  const [x, y, z] = spaceDirections
+  return Math.max(cosine(x, y), cosine(x, z), cosine(y, z))
+}
+
+function cosine(a: Vec3, b: Vec3): number {
+  return Math.abs(a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) / (Math.hypot(...a) * Math.hypot(...b))
+}
+
 /**
- * The volume made of slices `first` to `last`, counted from 0, both included: the origin moves, nothing else.
+ * The volume made of slices `first` to `last`, counted from 0, both included: the origin moves, and where slices are unevenly
+ * spaced the mean step is that of the part.
  *
  * @throws MDM_RANGE when they are not slices of the volume
  */
@@ -114,8 +126,25 @@ export function sliceRange(volume: Volume, [first, last]: readonly [number, numb
   }
   const step = volume.spaceDirections[2]
   const origin: Vec3 = [0, 0, 0]
-  for (const axis of [0, 1, 2] as const) origin[axis] = volume.origin[axis] + first * step[axis] + 0
-  return { ...volume, slices: last - first + 1, origin }
+  const positions = volume.slicePositions?.slice(first, last + 1)
+  const steps = positions === undefined ? first : positions[0]! / Math.hypot(...step)
+  for (const axis of [0, 1, 2] as const) origin[axis] = volume.origin[axis] + steps * step[axis] + 0
+  const part = { ...volume, slices: last - first + 1, origin }
+  return positions === undefined ? part : unevenPart(part, positions)
+}
+
+const EVEN_MM = 1e-6
+
+/** The part with its own positions and mean step. @param positions mm of its slices from the first of the whole volume */
+function unevenPart({ slicePositions: _, ...part }: Volume, positions: readonly number[]): Volume {
+  if (positions.length === 1) return part
+  const [column, row, slice] = part.spaceDirections
+  const fromFirst = positions.map((mm) => mm - positions[0]!)
+  const mean = fromFirst.at(-1)! / (positions.length - 1)
+  const scale = mean / Math.hypot(...slice)
+  const spaceDirections: Volume['spaceDirections'] = [column, row, slice.map((mm) => mm * scale + 0) as Vec3]
+  const isEven = fromFirst.every((mm, k) => Math.abs(mm - k * mean) <= EVEN_MM)
+  return { ...part, spaceDirections, ...(isEven ? {} : { slicePositions: fromFirst }) }
 }
 
 /**

@@ -1,4 +1,6 @@
-import { spacing, VOXEL_BYTES, type Vec3, type Volume, type VoxelType } from '../volume.ts'
+import { MdmError } from '../../errors.ts'
+import { shear, spacing, VOXEL_BYTES, type SeriesAxis } from '../volume.ts'
+import type { Vec3, Volume, VoxelType } from '../volume.ts'
 
 const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
   int8: 'MET_CHAR',
@@ -13,13 +15,22 @@ const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
 }
 
 /**
+ * Sine of the lean (0.81 degrees) from which a stack is a tilted one. TransformMatrix is said to be a rotation; a
+ * lean below this comes from rounded headers and stays in it.
+ */
+const MAX_LEAN = 0.01414
+
+/**
  * The MetaImage header of a volume, the voxels following in the same file (.mha). World coordinates are LPS, as in the NRRD.
  * MetaImage has no field for rescale: where slope and intercept say anything, the voxels are real values (realValues).
  *
  * @returns ASCII; the voxels begin after its last line
+ * @throws MDM_USAGE for a sheared volume and for a set of volumes: nrrd and nifti hold those
  * @see docs/formats/volume.md; https://itk.org/Wiki/ITK/MetaIO/Documentation
  */
-export function metaimageHeader(volume: Volume): Buffer {
+export function metaimageHeader(volume: Volume, axis?: SeriesAxis): Buffer {
+  if (axis !== undefined) throw cannotHold(`name an axis of ${axis.name}`)
+  if (shear(volume) > MAX_LEAN) throw cannotHold('say that a stack is sheared (gantry tilt)')
   const steps = spacing(volume)
   const axes = volume.spaceDirections.map((step, axis) => step.map((x) => x / steps[axis]! + 0) as Vec3)
   const lines = [
@@ -34,10 +45,15 @@ export function metaimageHeader(volume: Volume): Buffer {
     `AnatomicalOrientation = ${orientation(axes)}`,
     `ElementSpacing = ${steps.join(' ')}`,
     `DimSize = ${volume.columns} ${volume.rows} ${volume.slices}`,
+    ...(volume.type === 'rgb24' ? ['ElementNumberOfChannels = 3'] : []),
     `ElementType = ${elementType(volume)}`,
     'ElementDataFile = LOCAL',
   ]
   return Buffer.from(`${lines.join('\n')}\n`, 'latin1')
+}
+
+function cannotHold(what: string): MdmError {
+  return new MdmError('MDM_USAGE', `MetaImage cannot ${what}; ask for nrrd, nifti or nifti-gz`)
 }
 
 /**
@@ -72,8 +88,9 @@ function elementType(volume: Volume): string {
   return isWide(volume.type) ? 'MET_DOUBLE' : 'MET_FLOAT'
 }
 
-function isIdentity({ slope, intercept }: Volume): boolean {
-  return slope === 1 && intercept === 0
+/** Colours have no rescale. */
+function isIdentity({ type, slope, intercept }: Volume): boolean {
+  return type === 'rgb24' || (slope === 1 && intercept === 0)
 }
 
 function isWide(type: VoxelType): boolean {

@@ -1,26 +1,40 @@
 import { MdmError } from '../../errors.ts'
-import { Volume, type Vec3 } from '../volume.ts'
+import { Volume, type SeriesAxis, type Vec3, type VoxelType } from '../volume.ts'
 
-/** No header is longer: it is a closed list of short fields. */
-const MAX_HEADER_BYTES = 4096
+/** No header is longer, so that the first frame of a container (64 KiB) holds all of it. */
+const MAX_HEADER_BYTES = 65_536
 const AXES = 'domain domain domain'
+/** Three samples a voxel are an axis of their own, the fastest, which has no place in space. */
+const COLOUR_AXES = `RGB-color ${AXES}`
+
+/** Where the format has a name of its own for a type. */
+const TYPE_NAMES: Readonly<Partial<Record<VoxelType, string>>> = {
+  float32: 'float',
+  float64: 'double',
+  rgb24: 'uint8',
+}
 
 /**
  * The NRRD header of a volume: readable, attached, followed by the raw voxels. A closed list that names neither the
  * object nor the software nor the time; equal volumes have equal headers. Numbers are written so that they read back exactly.
  *
+ * @param axis where the volumes of a set follow each other: a last axis of kind `list`, named in key/value pairs
  * @returns ASCII, ending with the blank line after which the voxels begin
+ * @throws MDM_GEOMETRY_GAP when so many slice positions do not fit a header
  * @see docs/formats/volume.md; paper 4.2; https://teem.sourceforge.net/nrrd/format.html
  */
-export function nrrdHeader(volume: Volume): Buffer {
+export function nrrdHeader(volume: Volume, axis?: SeriesAxis): Buffer {
+  const isColour = volume.type === 'rgb24'
+  const colour = (text: string) => (isColour ? [text] : [])
+  const last = (text: string) => (axis === undefined ? [] : [text])
   const lines = [
     'NRRD0004',
-    `type: ${volume.type}`,
-    'dimension: 3',
+    `type: ${TYPE_NAMES[volume.type] ?? volume.type}`,
+    `dimension: ${3 + (isColour ? 1 : 0) + (axis === undefined ? 0 : 1)}`,
     'space: left-posterior-superior',
-    `sizes: ${volume.columns} ${volume.rows} ${volume.slices}`,
-    `space directions: ${volume.spaceDirections.map(vector).join(' ')}`,
-    `kinds: ${AXES}`,
+    `sizes: ${[...colour('3'), volume.columns, volume.rows, volume.slices, ...last(`${axis?.values.length}`)].join(' ')}`,
+    `space directions: ${[...colour('none'), ...volume.spaceDirections.map(vector), ...last('none')].join(' ')}`,
+    `kinds: ${[isColour ? COLOUR_AXES : AXES, ...last('list')].join(' ')}`,
     'endian: little',
     'encoding: raw',
     'space units: "mm" "mm" "mm"',
@@ -30,13 +44,27 @@ export function nrrdHeader(volume: Volume): Buffer {
     `modality:=${volume.modality}`,
     ...(volume.units === undefined ? [] : [`units:=${volume.units}`]),
     ...(volume.inverted ? ['photometric:=MONOCHROME1'] : []),
+    ...(volume.lossy ? ['lossy:=true'] : []),
+    ...(volume.slicePositions === undefined ? [] : [`slice positions:=${volume.slicePositions.join(' ')}`]),
+    ...axisPairs(axis),
   ]
-  return Buffer.from(`${lines.join('\n')}\n\n`, 'latin1')
+  const header = Buffer.from(`${lines.join('\n')}\n\n`, 'latin1')
+  if (header.length > MAX_HEADER_BYTES) {
+    const what = `${volume.slices} unevenly spaced slices: their positions make a header of ${header.length} bytes`
+    throw new MdmError('MDM_GEOMETRY_GAP', `${what}, and ${MAX_HEADER_BYTES} is the most`)
+  }
+  return header
+}
+
+function axisPairs(axis: SeriesAxis | undefined): string[] {
+  if (axis === undefined) return []
+  const unit = axis.unit === undefined ? [] : [`axis unit:=${axis.unit}`]
+  return [`axis:=${axis.name}`, ...unit, `axis values:=${axis.values.join(' ')}`]
 }
 
 /**
- * Reads the header that nrrdHeader writes, in any order of its fields. Unknown key/value pairs are passed over; an
- * unknown field is refused, since it could change what the voxels mean.
+ * Reads the header that nrrdHeader writes of one volume, in any order of its fields. Unknown key/value pairs are passed over;
+ * an unknown field is refused, since it could change what the voxels mean.
  *
  * @param bytes beginning of the plaintext
  * @returns undefined when more bytes are needed
@@ -63,40 +91,65 @@ export function parseNrrdHeader(bytes: Uint8Array): { volume: Volume; headerByte
 }
 
 const FIXED: Readonly<Record<string, string>> = {
-  dimension: '3',
   space: 'left-posterior-superior',
-  kinds: AXES,
   endian: 'little',
   encoding: 'raw',
   'space units': '"mm" "mm" "mm"',
 }
+const READ = new Set(['type', 'dimension', 'kinds', 'sizes', 'space directions', 'space origin'])
 
 function volumeOf(fields: ReadonlyMap<string, string>, pairs: ReadonlyMap<string, string>): Volume {
   for (const [name, value] of Object.entries(FIXED)) if (fields.get(name) !== value) throw malformed(name)
-  for (const name of fields.keys()) {
-    if (!(name in FIXED) && !['type', 'sizes', 'space directions', 'space origin'].includes(name))
-      throw malformed('unknown field')
-  }
-  const sizes = (fields.get('sizes') ?? '').split(' ').map(number)
-  const directions = (fields.get('space directions') ?? '').split(' ').map(vectorOf)
-  const photometric = pairs.get('photometric')
-  if (sizes.length !== 3 || directions.length !== 3) throw malformed('sizes')
-  if (photometric !== undefined && photometric !== 'MONOCHROME1') throw malformed('photometric')
+  for (const name of fields.keys()) if (!(name in FIXED) && !READ.has(name)) throw malformed('unknown field')
+  const positions = pairs.get('slice positions')?.split(' ').map(number)
   const parsed = Volume.safeParse({
-    columns: sizes[0],
-    rows: sizes[1],
-    slices: sizes[2],
-    type: fields.get('type'),
-    spaceDirections: directions,
-    origin: vectorOf(fields.get('space origin') ?? ''),
+    ...gridOf(fields),
     slope: number(pairs.get('rescale slope') ?? ''),
     intercept: number(pairs.get('rescale intercept') ?? ''),
     units: pairs.get('units'),
     modality: pairs.get('modality'),
-    inverted: photometric === undefined ? undefined : true,
+    inverted: flag(pairs, 'photometric', 'MONOCHROME1'),
+    lossy: flag(pairs, 'lossy', 'true'),
+    slicePositions: positions,
   })
   if (!parsed.success) throw malformed('value')
+  if (positions !== undefined && positions.length !== parsed.data.slices) throw malformed('slice positions')
   return JSON.parse(JSON.stringify(parsed.data)) as Volume
+}
+
+/** Type and axes; of colour the first axis is that of the samples. */
+function gridOf(
+  fields: ReadonlyMap<string, string>,
+): Record<'type' | 'columns' | 'rows' | 'slices' | 'spaceDirections' | 'origin', unknown> {
+  const isColour = fields.get('kinds') === COLOUR_AXES
+  const sizes = (fields.get('sizes') ?? '').split(' ').map(number)
+  const directions = (fields.get('space directions') ?? '').split(' ')
+  if (fields.get('dimension') !== String(isColour ? 4 : 3)) throw malformed('dimension')
+  if (!isColour && fields.get('kinds') !== AXES) throw malformed('kinds')
+  if (isColour && (sizes.shift() !== 3 || directions.shift() !== 'none')) throw malformed('colour')
+  if (sizes.length !== 3 || directions.length !== 3) throw malformed('sizes')
+  return {
+    type: typeOf(fields.get('type') ?? '', isColour),
+    ...{ columns: sizes[0], rows: sizes[1], slices: sizes[2] },
+    spaceDirections: directions.map(vectorOf),
+    origin: vectorOf(fields.get('space origin') ?? ''),
+  }
+}
+
+function typeOf(text: string, isColour: boolean): string {
+  if (isColour) {
+    if (text !== TYPE_NAMES.rgb24) throw malformed('type')
+    return 'rgb24'
+  }
+  // Only as this version writes them: each type has one name.
+  if (text in TYPE_NAMES) throw malformed('type')
+  return Object.entries(TYPE_NAMES).find(([type, name]) => name === text && type !== 'rgb24')?.[0] ?? text
+}
+
+function flag(pairs: ReadonlyMap<string, string>, name: string, wanted: string): true | undefined {
+  const said = pairs.get(name)
+  if (said !== undefined && said !== wanted) throw malformed(name)
+  return said === undefined ? undefined : true
 }
 
 function vector(v: Vec3): string {
