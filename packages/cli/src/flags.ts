@@ -16,6 +16,13 @@ export const format = Flags.option({
   description: 'volume format; guessed from the name given by -o, else nrrd',
 })
 
+/** Whether a file says more than its format holds. */
+export const sidecar = () =>
+  Flags.boolean({
+    description:
+      'write what is known of the scan beside each file, as JSON in the words of BIDS; nothing that names a person',
+  })
+
 /** Slices A to B of a volume, 0-based, both included. */
 export const slices = Flags.custom<readonly [number, number]>({
   helpValue: 'A-B',

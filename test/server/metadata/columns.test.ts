@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FIELDS } from '@mdm/core/volume/sidecar/sidecar'
 import { presetEntries, type Preset } from '../../../packages/core/src/acl/presets.ts'
 import { COLUMNS, mayRead, TABLE_NAMES } from '../../../packages/server/src/metadata/column-rights.ts'
 import { TABLES, type View } from '../../../packages/server/src/metadata/columns.ts'
@@ -89,4 +90,12 @@ t.test(
 
 t.test('clinical shows everything', async (t) => {
   t.equal(columnsOf('clinical').length, COLUMNS.length)
+})
+
+t.test('a sidecar tells nothing that only the full right to read shows', async (t) => {
+  for (const { table, column } of FIELDS) {
+    const found = Object.entries(TABLES).find(([name]) => name === table)?.[1] as
+      Record<string, { view: View }> | undefined
+    t.match(found?.[column]?.view, /^(basic|research)$/, `${table}.${column}`)
+  }
 })

@@ -7,10 +7,11 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
 import { FaultNotes } from '../fault-notes.ts'
-import { format, output, slices } from '../flags.ts'
+import { format, output, sidecar, slices } from '../flags.ts'
 import { readableBytes } from '../output.ts'
 import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { saveDecrypted, type DecryptedFile } from '../save-decrypted.ts'
+import { requireSidecarPlace } from '../sidecar-file.ts'
 
 /** Level 2 of the paper's client over a container that came another way. */
 export default class Decrypt extends BaseCommand {
@@ -23,6 +24,7 @@ export default class Decrypt extends BaseCommand {
     '<%= config.bin %> <%= command.id %> CONTAINER -o brain.nii',
     '<%= config.bin %> <%= command.id %> CONTAINER -o volumes/ --format nrrd --json',
     '<%= config.bin %> <%= command.id %> CONTAINER -o brain.mha',
+    '<%= config.bin %> <%= command.id %> CONTAINER -o brain.nii --sidecar',
     '<%= config.bin %> <%= command.id %> CONTAINER --slices 0-1 -o first.nrrd',
   ]
   static override args = {
@@ -33,7 +35,7 @@ export default class Decrypt extends BaseCommand {
       description: 'container, such as GUID.mdm',
     }),
   }
-  static override flags = { output: output(), format: format(), slices: slices() }
+  static override flags = { output: output(), format: format(), slices: slices(), sidecar: sidecar() }
 
   async run(): Promise<{ files: DecryptedFile[]; errors?: Failure[] }> {
     collectEarly()
@@ -44,13 +46,14 @@ export default class Decrypt extends BaseCommand {
       level: 'decrypt',
       sliced: flags.slices !== undefined,
     })
+    if (flags.sidecar) requireSidecarPlace(plan)
     if (plan.kind === 'stdout' && this.jsonEnabled())
       throw new MdmError('MDM_USAGE', '-o - and --json both want stdout')
     if (plan.kind === 'stdout' && process.stdout.isTTY)
       throw new MdmError('MDM_USAGE', 'a volume is not for a terminal: use -o FILE or a pipe')
     if (plan.kind === 'folder') await mkdir(plan.path, { recursive: true })
     const { done, failures } = await this.withSession(flags, (session) =>
-      failuresOf(files, String, (file) => this.open(session, file, plan, flags.slices), this.signal),
+      failuresOf(files, String, (file) => this.open(session, file, plan, flags), this.signal),
     )
     this.finish(failures)
     return { files: done, ...(failures.listed.length > 0 ? { errors: failures.listed } : {}) }
@@ -60,17 +63,18 @@ export default class Decrypt extends BaseCommand {
     session: Session,
     file: string,
     plan: OutputPlan,
-    slices: readonly [number, number] | undefined,
+    { slices, sidecar }: { slices?: readonly [number, number] | undefined; sidecar: boolean },
   ): Promise<DecryptedFile> {
     const path = plan.kind === 'stdout' ? undefined : pathOf(plan, basename(file).replace(/\.mdm$/, ''))
     const faults = new FaultNotes(session, (line) => this.talk(line))
-    const o = { format: plan.format, slices, signal: this.signal, onFault: faults.add }
+    const o = { format: plan.format, slices, sidecar, signal: this.signal, onFault: faults.add }
     const saved = await saveDecrypted(session, file, path, o).catch((error: unknown) => {
       faults.settle(error)
       throw error
     })
     faults.settle()
     if (path !== undefined) this.print(path)
+    if (saved.sidecar !== undefined) this.print(saved.sidecar)
     if (path !== undefined && !this.jsonEnabled()) {
       const { guid, version, bytes, sha256 } = saved
       this.talk(`${guid} version ${version}: ${readableBytes(bytes)}, SHA-256 ${sha256}`)

@@ -4,23 +4,26 @@ import type { Session } from '@mdm/core/access/session'
 import type { Retry } from '@mdm/core/access/retry'
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { collectEarly } from '@mdm/core/memory'
+import type { Volume } from '@mdm/core/volume/volume'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
 import { FaultNotes } from '../fault-notes.ts'
-import { format, output, slices } from '../flags.ts'
+import { format, output, sidecar, slices } from '../flags.ts'
 import type { NamedVolume } from '../name-input.ts'
 import { readableBytes, readableSeconds } from '../output.ts'
 import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { Progress } from '../progress.ts'
+import { requireSidecarPlace, writeSidecar } from '../sidecar-file.ts'
 import { formatTimings, timingReport, type TimingReport } from '../timing-table.ts'
 
 /** One fetched file as --json shows it. */
-type FileReport = SavedFile & { readonly timings: TimingReport }
+type FileReport = SavedFile & { readonly timings: TimingReport; readonly sidecar?: string }
 
 interface GetFlags {
   readonly slices?: readonly [number, number] | undefined
   readonly timings: boolean
+  readonly sidecar: boolean
   readonly retries: number
 }
 
@@ -38,6 +41,7 @@ export default class Get extends BaseCommand {
     '<%= config.bin %> <%= command.id %> LFN -o volumes/ --format nifti --json',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz',
     '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
+    '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz --sidecar',
     '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',
     '<%= config.bin %> <%= command.id %> GUID -o - | head -n 5',
     '<%= config.bin %> query "modality=MR" --format guids | <%= config.bin %> <%= command.id %> -o volumes/ --format nifti',
@@ -57,6 +61,7 @@ export default class Get extends BaseCommand {
     })(),
     format: format(),
     slices: slices(),
+    sidecar: sidecar(),
     retries: Flags.integer({
       min: 0,
       max: 20,
@@ -74,6 +79,7 @@ export default class Get extends BaseCommand {
     const { namedVolumes } = await import('../name-input.ts')
     const names = await namedVolumes([args.name ?? []].flat(), { signal: this.signal })
     const plan = await planOutput(names.length, { ...flags, sliced: flags.slices !== undefined })
+    if (flags.sidecar) requireSidecarPlace(plan)
     if (plan.kind === 'stdout' && this.jsonEnabled())
       throw new MdmError('MDM_USAGE', '-o - and --json both want stdout')
     if (plan.kind === 'stdout' && process.stdout.isTTY)
@@ -114,6 +120,7 @@ export default class Get extends BaseCommand {
         `note: ${code}: ${ERRORS[code].what}; attempt ${attempt} of ${attempts} in ${readableSeconds(waitMs / 1000)}`,
       )
     }
+    let volume: Volume | undefined
     const o = {
       level: plan.level,
       format: plan.format,
@@ -122,6 +129,7 @@ export default class Get extends BaseCommand {
       timing,
       onProgress: progress.bytes,
       onFault: faults.add,
+      onVolume: (held: Volume) => (volume = held),
     }
     try {
       const saved =
@@ -136,8 +144,11 @@ export default class Get extends BaseCommand {
       progress.end()
       faults.settle()
       const timings = await timingReport(timing.rows, timing.now())
+      const beside =
+        flags.sidecar && volume ? await writeSidecar(saved, { ...plan, volume, session }) : undefined
       this.tell(saved, plan, flags.timings ? timings : undefined)
-      return { ...saved, timings }
+      if (beside !== undefined) this.print(beside)
+      return { ...saved, ...(beside === undefined ? {} : { sidecar: beside }), timings }
     } catch (error) {
       progress.end()
       faults.settle(error)

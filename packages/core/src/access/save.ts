@@ -4,6 +4,7 @@ import { decryptContainer } from '../crypto/container/reader.ts'
 import { MdmError } from '../errors.ts'
 import type { Guid, VolumeName } from '../names.ts'
 import { convert, type FormatName } from '../volume/formats/index.ts'
+import type { Volume } from '../volume/volume.ts'
 import { announced, requestContainer, type TransferOptions } from './container.ts'
 import { openVolume, type OpenVolume } from './decrypt.ts'
 import { claimPart, type PartFile } from './part-file.ts'
@@ -19,6 +20,8 @@ export interface SaveOptions extends TransferOptions {
   readonly format: FormatName
   /** first and last slice, 0-based; only with `decrypt` */
   readonly slices?: readonly [number, number] | undefined
+  /** told what the file will hold, before any of it is written; not with `raw` */
+  readonly onVolume?: ((volume: Volume) => void) | undefined
 }
 
 export interface SavedFile extends Written {
@@ -92,7 +95,7 @@ async function saveDecrypted(
   // One name for all attempts, which the lock makes ours: what a killed get left there does not stay.
   const temporary = join(dirname(o.path), `.${basename(o.path)}.tmp`)
   const finished = o.timing?.start('finish')
-  const written = await writeWhole(o.path, convert(o.format, plaintext), temporary)
+  const written = await writeWhole(o.path, convert(o.format, plaintext, { onVolume: o.onVolume }), temporary)
   finished?.()
   return { ...saved(raw, o.path, written), resumedFrom }
 }
@@ -133,13 +136,13 @@ export async function writeVolume(
     return saved(raw, '-', written())
   }
   const { raw, plaintext } = await requestContainer(session, name, o)
-  return saved(raw, '-', await writeStream(out, convert(o.format, plaintext)))
+  return saved(raw, '-', await writeStream(out, convert(o.format, plaintext, { onVolume: o.onVolume })))
 }
 
 /** Saves an opened volume, or some slices of it, as a file that appears whole or not at all. */
 export async function saveOpened(
   volume: OpenVolume,
-  o: Pick<SaveOptions, 'format' | 'slices'> & { path: string },
+  o: Pick<SaveOptions, 'format' | 'slices' | 'onVolume'> & { path: string },
 ): Promise<SavedFile> {
   return saved(volume, o.path, await writeWhole(o.path, contentOf(volume, o)))
 }
@@ -148,17 +151,17 @@ export async function saveOpened(
 export async function writeOpened(
   volume: OpenVolume,
   out: Writable,
-  o: Pick<SaveOptions, 'format' | 'slices'>,
+  o: Pick<SaveOptions, 'format' | 'slices' | 'onVolume'>,
 ): Promise<SavedFile> {
   return saved(volume, '-', await writeStream(out, contentOf(volume, o)))
 }
 
 function contentOf(
   volume: OpenVolume,
-  { format, slices }: Pick<SaveOptions, 'format' | 'slices'>,
+  { format, slices, onVolume }: Pick<SaveOptions, 'format' | 'slices' | 'onVolume'>,
 ): AsyncIterable<Buffer> {
-  if (slices === undefined) return convert(format, volume.stream())
-  return convert(format, volume.stream({ slices }), { volume: volume.volume, slices })
+  if (slices === undefined) return convert(format, volume.stream(), { onVolume })
+  return convert(format, volume.stream({ slices }), { volume: volume.volume, slices, onVolume })
 }
 
 /** An instance GUID means one slice, unless its whole container is wanted. */
