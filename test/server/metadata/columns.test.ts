@@ -79,6 +79,7 @@ t.test(
         'medical.field_strength',
         'medical.patient_position',
         'medical.contrast_agent',
+        'medical.face',
       ],
     )
     for (const table of ['image', 'protocol'] as const) {

@@ -8,7 +8,7 @@ import { sqliteDialect } from '../../../packages/server/src/store/sqlite.ts'
 
 t.test('what was registered before there was a list of changes stands in it, in order', async (t) => {
   const file = join(t.testdir(), 'site.sqlite')
-  const { '004-changes': _, ...before } = SITE_MIGRATIONS
+  const before = Object.fromEntries(Object.entries(SITE_MIGRATIONS).filter(([name]) => name < '004'))
   const old = new Kysely<never>({ dialect: sqliteDialect(file) })
   await migrate(old, before)
   for (const [guid, latest] of [

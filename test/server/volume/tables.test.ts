@@ -92,7 +92,7 @@ t.test(
     t.same(visible('research', 'dicom'), [])
     t.same(visible('research', 'medical'), [
       ...['modality', 'body_part', 'series_description', 'manufacturer'],
-      ...['model', 'field_strength', 'patient_position', 'contrast_agent'],
+      ...['model', 'field_strength', 'patient_position', 'contrast_agent', 'face'],
     ])
     t.same(visible('basic', 'image'), [
       ...['columns', 'rows', 'slices', 'column_spacing', 'row_spacing', 'slice_spacing'],

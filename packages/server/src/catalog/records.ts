@@ -56,6 +56,7 @@ export function sliceOf(row: SlicesTable): SliceRow {
     pixelRepresentation: row.pixel_representation,
     slope: row.slope,
     intercept: row.intercept,
+    ...(row.released === null ? {} : { released: row.released }),
   }
 }
 
@@ -80,5 +81,6 @@ export function sliceRowOf(
     pixel_representation: slice.pixelRepresentation,
     slope: slice.slope,
     intercept: slice.intercept,
+    released: slice.released ?? null,
   }
 }

@@ -55,6 +55,7 @@ export const TABLES = {
     field_strength: number('research'),
     patient_position: text('research'),
     contrast_agent: text('research'),
+    face: text('research'),
     study_description: text('read'),
     patient_age: text('read'),
     patient_weight: number('read'),

@@ -40,7 +40,7 @@ export async function quarantine(
       instances,
       digest: of.digest,
       created: of.now.toISOString(),
-      dropped: null,
+      ...{ dropped: null, released: null, released_by: null, release_reason: null },
     })
     .execute()
   await putOutbox(db, {

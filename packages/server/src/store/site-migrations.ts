@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { RELEASE } from './release-migration.ts'
 
 /** Columns of the metadata tables as of migration 001; later ones are added by later migrations. A test compares with metadata/columns.ts. */
 const METADATA_001 = {
@@ -98,6 +99,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
         .execute()
     },
   },
+  '005-release': RELEASE,
 }
 
 /** What was registered before there was a list of changes is put into it, in the order of the registrations. */

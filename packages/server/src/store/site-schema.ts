@@ -94,6 +94,8 @@ export interface SlicesTable {
   pixel_representation: number
   slope: number
   intercept: number
+  /** the rule that held its object until a person released it */
+  released: string | null
 }
 
 export interface ManifestsTable {
@@ -173,6 +175,10 @@ export interface QuarantineTable {
   created: string
   /** when an administrator dropped it: a row that is kept so that the same refusal makes no new one */
   dropped: string | null
+  /** when, by whom (JSON {dn, issuer, spki}) and why a person let its pixels leave; such a row stays until that is taken back */
+  released: string | null
+  released_by: string | null
+  release_reason: string | null
 }
 
 /** What happened to volumes, in the order of the commits. */

@@ -1,6 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import { sliceBytes, type Volume } from '@mdm/core/volume/volume'
 import type { RetrievedFrame } from '../dicom/source.ts'
+import { burnedInRisk } from './burned-in.ts'
 import { judge } from './judge.ts'
 import type { SliceRow } from './plan.ts'
 
@@ -34,8 +35,12 @@ export function sliceVoxels(instance: RetrievedFrame, row: SliceRow, volume: Vol
   for (const key of COMPARED) {
     if (!equal(header[key], row[key])) throw changed(key)
   }
-  if ((header.photometric === 'MONOCHROME1') !== (volume.inverted === true) || judge(header))
+  if (
+    (header.photometric === 'MONOCHROME1') !== (volume.inverted === true) ||
+    judge(header, { released: true })
+  )
     throw changed('the kind of image')
+  if (burnedInRisk(header)?.reason !== row.released) throw changed('what its pixels may show')
   if (pixels.length < sliceBytes(volume)) throw changed('the number of pixels')
   return toVoxels(pixels.subarray(0, sliceBytes(volume)), row)
 }

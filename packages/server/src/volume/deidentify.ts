@@ -1,7 +1,6 @@
 import { nrrdHeader } from '@mdm/core/volume/formats/nrrd'
 import type { VoxelType, Volume } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
-import type { Refusal } from './plan.ts'
 
 /** Basic Application Level Confidentiality Profile, no option that retains anything (DICOM PS3.15 annex E, CID 7050). */
 export const PROFILE = '113100'
@@ -27,10 +26,6 @@ const MODALITIES = new Set(
     ' ',
   ),
 )
-
-/** Where text burned into the pixels is the rule, not the exception (security: privacy of pixels). */
-const OFTEN_BURNED_IN = new Set(['US', 'SC', 'OT', 'XC', 'ES', 'GM', 'SM', 'DOC'])
-const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7'
 
 /** Modality as a short code, fit for names and headers. */
 export function safeModality({ modality }: InstanceHeader): string {
@@ -70,39 +65,4 @@ function unitsOf({ text, modality }: InstanceHeader): string | undefined {
   const said = modality === 'PT' ? text.Units : text.RescaleType
   if (said !== undefined) return UNITS.has(said) ? said : undefined
   return modality === 'CT' ? 'HU' : undefined
-}
-
-/**
- * Why a person must look at the pixels before they may leave; undefined when none has to.
- *
- * @see DICOM PS3.3 C.7.6.1.1.1 (image type), C.7.6.1.1.5 (burned in annotation)
- */
-export function burnedInRisk(header: InstanceHeader): Omit<Refusal, 'instances'> | undefined {
-  const said = header.text.BurnedInAnnotation
-  const held = (reason: string, tag: string) => ({ code: 'MDM_PRIVACY_HELD' as const, reason, tags: [tag] })
-  if (said !== undefined && said !== 'NO')
-    return held('the pixels are said to hold annotations', 'BurnedInAnnotation')
-  if (header.imageType.some((value) => value.includes('SCREEN')))
-    return held('the image is a screen shot', 'ImageType')
-  if (said === 'NO') return undefined
-  const secondary =
-    header.sopClass === SECONDARY_CAPTURE || header.sopClass.startsWith(`${SECONDARY_CAPTURE}.`)
-  if (secondary)
-    return held(
-      'a secondary capture may hold annotations, and does not say that it holds none',
-      'SOPClassUID',
-    )
-  if (OFTEN_BURNED_IN.has(header.modality)) {
-    return held(
-      'images of this kind often hold annotations, and this does not say that it holds none',
-      'Modality',
-    )
-  }
-  if (header.imageType[0] === 'DERIVED' && header.imageType[1] === 'SECONDARY') {
-    return held(
-      'a derived secondary image may hold annotations, and does not say that it holds none',
-      'ImageType',
-    )
-  }
-  return undefined
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { sliceBytes, voxelBytes, type VoxelType } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
+import { burnedInRisk } from './burned-in.ts'
 import { describeVolume, PROFILE } from './deidentify.ts'
 import { judge, type Fault, type SliceHeader } from './judge.ts'
 import type { Refusal, SeriesPlan, SliceRow, VolumePlan } from './plan.ts'
@@ -13,6 +14,11 @@ import { tableRows } from './tables.ts'
  */
 export const MAX_OBJECTS = 10_000
 
+export interface PlanOptions {
+  /** true for an object whose pixels a person has looked at and released in spite of its burnedInRisk */
+  readonly released?: ((header: InstanceHeader) => boolean) | undefined
+}
+
 /**
  * What a series is to us: the volume that all its images make, and what is refused. In this version a series makes one
  * volume or none. An object that may be one of its slices and is refused takes the others with it, for else a slice
@@ -21,13 +27,13 @@ export const MAX_OBJECTS = 10_000
  * @param headers of every object of one series, in any order; of more than MAX_OBJECTS the rest may be left out
  * @see docs/formats/volume.md
  */
-export function planSeries(headers: readonly InstanceHeader[]): SeriesPlan {
+export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = {}): SeriesPlan {
   if (headers.length > MAX_OBJECTS) return tooMany(headers.length)
   const { kept, refused } = withoutDuplicates(headers)
   const sound = new Map<string, SliceHeader[]>()
   const faulty: Faulty[] = []
   for (const header of kept) {
-    const fault = judge(header)
+    const fault = judge(header, { released: o.released?.(header) ?? false })
     if (fault) faulty.push({ header, fault })
     else addTo(sound, header.sopClass, header as SliceHeader)
   }
@@ -159,5 +165,12 @@ function sliceRow(slice: SliceHeader, index: number): SliceRow {
     pixelRepresentation: slice.pixelRepresentation,
     slope: slice.slope,
     intercept: slice.intercept,
+    ...releasedAs(slice),
   }
+}
+
+/** A slice that is here in spite of its risk was released. */
+function releasedAs(slice: SliceHeader): Pick<SliceRow, 'released'> {
+  const risk = burnedInRisk(slice)
+  return risk === undefined ? {} : { released: risk.reason }
 }

@@ -1,7 +1,7 @@
 import type { Vec3 } from '@mdm/core/volume/volume'
 import { declaredBytes, isPlain, MAX_IMAGE_BYTES } from '../dicom/part10/index.ts'
 import type { InstanceHeader, Orientation } from '../dicom/source.ts'
-import { burnedInRisk } from './deidentify.ts'
+import { burnedInRisk } from './burned-in.ts'
 import type { Refusal } from './plan.ts'
 
 /** A kilometre: what is farther away is no position, and sums with it are no numbers any more. */
@@ -51,16 +51,22 @@ const NOT_IMAGE_MODALITIES = new Set(
 /**
  * What stands against one object being a slice, looked at alone; undefined when nothing does and it is a SliceHeader.
  * The order decides which code is given where several fit.
+ *
+ * @param o `released`: a person has looked at the pixels, so that what they may show does not count
  */
-export function judge(header: InstanceHeader): Fault | undefined {
+export function judge(header: InstanceHeader, o: { released?: boolean } = {}): Fault | undefined {
   return (
-    notAnImage(header) ??
-    damaged(header) ??
-    burnedInRisk(header) ??
+    unreadable(header) ??
+    (o.released ? undefined : burnedInRisk(header)) ??
     badFrames(header) ??
     badPixels(header) ??
     badPlane(header)
   )
+}
+
+/** Why a person could not look at the object either: it holds no image, or a damaged one. */
+export function unreadable(header: InstanceHeader): Fault | undefined {
+  return notAnImage(header) ?? damaged(header)
 }
 
 function notAnImage(header: InstanceHeader): Fault | undefined {

@@ -18,6 +18,8 @@ export interface SliceRow {
   pixelRepresentation: number
   slope: number
   intercept: number
+  /** the rule that held its object until a person released it; absent for all others */
+  released?: string
 }
 
 export type Row = Record<string, string | number | null>

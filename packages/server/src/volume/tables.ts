@@ -1,5 +1,6 @@
 import { spacing, type Volume } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
+import { faceOf } from './face.ts'
 import type { TableRows } from './plan.ts'
 
 /**
@@ -79,7 +80,8 @@ function imageRow(
   }
 }
 
-function medicalRow({ text }: InstanceHeader, volume: Volume): TableRows['medical'] {
+function medicalRow(header: InstanceHeader, volume: Volume): TableRows['medical'] {
+  const { text } = header
   return {
     modality: volume.modality,
     body_part: text.BodyPartExamined ?? null,
@@ -89,6 +91,7 @@ function medicalRow({ text }: InstanceHeader, volume: Volume): TableRows['medica
     field_strength: decimal(text.MagneticFieldStrength),
     patient_position: text.PatientPosition ?? null,
     contrast_agent: text.ContrastBolusAgent ?? null,
+    face: faceOf(header),
     study_description: text.StudyDescription ?? null,
     patient_age: text.PatientAge ?? null,
     patient_weight: decimal(text.PatientWeight),
