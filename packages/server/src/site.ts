@@ -39,7 +39,7 @@ import { createRefresh } from './refresh.ts'
 import { openJournal } from './register/journal.ts'
 import { openQuarantineDesk } from './register/quarantine-desk.ts'
 import { quarantineRoutes } from './register/quarantine-routes.ts'
-import type { Step } from './register/register-series.ts'
+import type { RegisterOptions, Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { registerRoutes } from './register/routes.ts'
@@ -63,6 +63,8 @@ export interface SiteOptions {
   readonly after?: (step: Step) => void | Promise<void>
   /** what sources are read through: a test's hospital that fails */
   readonly through?: (source: DicomSource) => DicomSource
+  /** what a series makes: a test's own rules */
+  readonly plan?: RegisterOptions['plan']
   /** how long a source may be silent, ms */
   readonly silenceMs?: number
 }
@@ -147,6 +149,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
         keyServers: () => keyServers.current(),
         ended: (type) => ended.add({ outcome: type }),
         ...(o.after === undefined ? {} : { after: o.after }),
+        ...(o.plan === undefined ? {} : { plan: o.plan }),
         ...(o.retryMs === undefined ? {} : { retryMs: o.retryMs }),
       }),
       (opened) => opened.close(),

@@ -62,8 +62,8 @@ const CHANGES: Record<string, { wrong: string; finds: string[] }> = {
     finds: ['events-waiting: 1 events'],
   },
   'a journal that knows a volume nobody has': {
-    wrong: `insert into journal select 'other', source, study, series, 9, state, code, caller, created, updated, acknowledged
-            from journal limit 1`,
+    wrong: `insert into journal (volume_key, series_key, source, study, series, state, caller, created, updated)
+            select 'other', series_key, source, study, series, state, caller, created, updated from journal limit 1`,
     finds: ['registration-lost: 1 entries'],
   },
   'a volume that went without a word': {

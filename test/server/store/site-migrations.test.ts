@@ -6,9 +6,12 @@ import { SITE_MIGRATIONS } from '../../../packages/server/src/store/site-migrati
 import { nextValue, openSiteStore } from '../../../packages/server/src/store/site-store.ts'
 import { sqliteDialect } from '../../../packages/server/src/store/sqlite.ts'
 
+const until = (last: string) =>
+  Object.fromEntries(Object.entries(SITE_MIGRATIONS).filter(([name]) => name <= last))
+
 t.test('what was registered before there was a list of changes stands in it, in order', async (t) => {
   const file = join(t.testdir(), 'site.sqlite')
-  const before = Object.fromEntries(Object.entries(SITE_MIGRATIONS).filter(([name]) => name < '004'))
+  const before = until('003-notices')
   const old = new Kysely<never>({ dialect: sqliteDialect(file) })
   await migrate(old, before)
   for (const [guid, latest] of [
@@ -50,4 +53,24 @@ t.test('a new store has no row, so that a backup can be put back into it', async
   t.teardown(() => db.destroy())
   t.strictSame(await db.selectFrom('counters').selectAll().execute(), [])
   t.equal(await nextValue(db, 'changes'), 1)
+})
+
+t.test('a volume that was registered by its number is the only one of its series', async (t) => {
+  const file = join(t.testdir(), 'site.sqlite')
+  const old = new Kysely<never>({ dialect: sqliteDialect(file) })
+  await migrate(old, until('004-changes'))
+  await sql`insert into volumes (guid, lfn, source, study, series, ordinal, volume_key, latest)
+    values ('a', 'a', 'folder', 's', 's', 1, 'key', 1)`.execute(old)
+  await sql`insert into journal (volume_key, source, study, series, ordinal, state, caller, created, updated)
+    values ('key', 'folder', 's', 's', 1, 'ACTIVE', '{}', '2026', '2026')`.execute(old)
+  await old.destroy()
+
+  const db = await openSiteStore(file)
+  t.teardown(() => db.destroy())
+  t.strictSame(await db.selectFrom('volumes').select(['label', 'volume_key']).execute(), [
+    { label: '', volume_key: 'key' },
+  ])
+  t.strictSame(await db.selectFrom('journal').select(['series_key', 'volume_key']).execute(), [
+    { series_key: 'key', volume_key: 'key' },
+  ])
 })

@@ -31,7 +31,6 @@ const SLICES_AT_ONCE = 50
 /** A volume whose shares all key servers hold; nothing of it is visible yet. */
 export interface Sealed {
   readonly key: Sha256
-  readonly ordinal: number
   readonly source: string
   readonly ref: SeriesRef
   readonly guid: Guid
@@ -106,7 +105,7 @@ export async function commit(o: CommitOptions, sealed: Sealed): Promise<Lfn> {
  * source that it was read from.
  */
 async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Promise<Lfn> {
-  const { guid, version, before, source, ref, ordinal, key, plan } = sealed
+  const { guid, version, before, source, ref, key, plan } = sealed
   if (before !== undefined) {
     const { lfn } = await db
       .updateTable('volumes')
@@ -129,7 +128,7 @@ async function putVolume(db: SiteQueries, o: CommitOptions, sealed: Sealed): Pro
       source,
       study: ref.study,
       series: ref.series,
-      ordinal,
+      label: plan.label,
       volume_key: key,
       latest: version,
       gone_since: null,

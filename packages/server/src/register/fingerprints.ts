@@ -3,9 +3,17 @@ import type { Sha256, SiteId } from '@mdm/core/names'
 import type { InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { VolumePlan } from '../volume/plan.ts'
 
-/** Names a volume before it has a GUID, and makes registering it twice one registration (J1). */
-export function volumeKey(key: KeyObject, of: SeriesRef & { site: SiteId; ordinal: number }): Sha256 {
-  return keyed(key, 'mdm-volume-v1', [of.site, of.study, of.series, of.ordinal])
+/** Stands for the label of a series' only volume, which was called by its number before volumes had labels. */
+const ONLY = 1
+
+/**
+ * Names a volume before it has a GUID, and makes registering it twice one registration (J1).
+ *
+ * @param of `label` as the plan says it; '' is the only volume of its series, whose key names the series as well
+ */
+export function volumeKey(key: KeyObject, of: SeriesRef & { site: SiteId; label: string }): Sha256 {
+  const { site, study, series, label } = of
+  return keyed(key, 'mdm-volume-v1', [site, study, series, label === '' ? ONLY : label])
 }
 
 /** Names what was refused, so that refusing it again is the same quarantine row. */

@@ -4,6 +4,7 @@ import type { AuditCaller } from '../audit/audit.ts'
 import type { SeriesRef } from '../dicom/source.ts'
 import type { JournalState } from '../store/site-schema.ts'
 import type { SiteQueries, SiteStore } from '../store/site-store.ts'
+import { inTransaction } from '../store/transaction.ts'
 
 /** A series whose registration has begun and not ended. */
 export interface OpenEntry {
@@ -20,13 +21,18 @@ export interface Attempt {
 
 /** What registration has begun, durable before it acts, so that a restart finds the rest (J1). */
 export interface Journal {
-  /** Writes a volume down as PENDING; one that is known keeps its state. */
-  begin(key: Sha256, of: OpenEntry & { ordinal: number }): Promise<void>
+  /** Writes a series down as PENDING, under its handle, unless something of it is in the journal. */
+  beginSeries(series: Sha256, of: OpenEntry): Promise<void>
+  /** Writes what a series makes down as PENDING, all of it or nothing; what is known keeps its state. */
+  begin(keys: readonly Sha256[], of: OpenEntry & { series: Sha256 }): Promise<void>
   /** Sets the state; `code` says why it waits or is refused. */
   set(key: Sha256, state: JournalState, code?: ErrorCode, db?: SiteQueries): Promise<void>
-  state(key: Sha256): Promise<JournalState | undefined>
-  /** What begins after volume `ordinal` of a series cannot be: it has no more. */
-  settle(of: { source: string; ref: SeriesRef; ordinal: number }): Promise<void>
+  /** True while something of a series is PENDING or WAITING. */
+  isOpen(series: Sha256): Promise<boolean>
+  /** What was begun of a series and is not among `made` cannot be; a row that only named the series goes once others name it. */
+  settle(of: { source: string; series: Sha256; made: readonly Sha256[] }): Promise<void>
+  /** A volume is known by another key from now on. */
+  rename(from: Sha256, to: Sha256, db: SiteQueries): Promise<void>
   /** The trigger has its answer (J7). */
   acknowledge(key: Sha256): Promise<void>
   /** Series that are PENDING or WAITING, the oldest first, each once. */
@@ -40,28 +46,46 @@ export interface Journal {
   forget(kid: Kid, db?: SiteQueries): Promise<void>
 }
 
+/** Rows of one INSERT: no database takes more than some thousand parameters. */
+const AT_ONCE = 50
+
 export function openJournal(db: SiteStore, now: () => Date): Journal {
+  const begin: Journal['begin'] = async (keys, { source, ref, caller, series }) => {
+    const time = now().toISOString()
+    const { dn, issuer, spki } = caller
+    const rows = keys.map((key) => ({
+      volume_key: key,
+      series_key: series,
+      source,
+      study: ref.study,
+      series: ref.series,
+      state: 'PENDING' as const,
+      code: null,
+      caller: JSON.stringify({ dn, issuer, spki }),
+      created: time,
+      updated: time,
+      acknowledged: null,
+    }))
+    await inTransaction(db, async (trx) => {
+      for (let i = 0; i < rows.length; i += AT_ONCE)
+        await trx
+          .insertInto('journal')
+          .values(rows.slice(i, i + AT_ONCE))
+          .onConflict((conflict) => conflict.column('volume_key').doNothing())
+          .execute()
+    })
+  }
+
   return {
-    async begin(key, { source, ref, caller, ordinal }) {
-      const time = now().toISOString()
-      const { dn, issuer, spki } = caller
-      await db
-        .insertInto('journal')
-        .values({
-          volume_key: key,
-          source,
-          study: ref.study,
-          series: ref.series,
-          ordinal,
-          state: 'PENDING',
-          code: null,
-          caller: JSON.stringify({ dn, issuer, spki }),
-          created: time,
-          updated: time,
-          acknowledged: null,
-        })
-        .onConflict((conflict) => conflict.column('volume_key').doNothing())
-        .execute()
+    begin,
+
+    async beginSeries(series, of) {
+      const known = await db
+        .selectFrom('journal')
+        .select('volume_key')
+        .where('series_key', '=', series)
+        .executeTakeFirst()
+      if (known === undefined) await begin([series], { ...of, series })
     },
 
     async set(key, state, code, queries = db) {
@@ -72,25 +96,38 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
         .execute()
     },
 
-    async state(key) {
+    async isOpen(series) {
       const row = await db
         .selectFrom('journal')
-        .select('state')
-        .where('volume_key', '=', key)
+        .select('volume_key')
+        .where('series_key', '=', series)
+        .where('state', 'in', ['PENDING', 'WAITING'])
         .executeTakeFirst()
-      return row?.state
+      return row !== undefined
     },
 
-    async settle({ source, ref, ordinal }) {
-      await db
-        .updateTable('journal')
-        .set({ state: 'QUARANTINED', code: 'MDM_GONE', updated: now().toISOString() })
-        .where('state', 'in', ['PENDING', 'WAITING'])
+    async settle({ source, series, made }) {
+      const open = await db
+        .selectFrom('journal')
+        .select('volume_key as key')
+        .where('series_key', '=', series)
         .where('source', '=', source)
-        .where('study', '=', ref.study)
-        .where('series', '=', ref.series)
-        .where('ordinal', '>', ordinal)
+        .where('state', 'in', ['PENDING', 'WAITING'])
         .execute()
+      const meant = new Set(made)
+      const over = { state: 'QUARANTINED' as const, code: 'MDM_GONE', updated: now().toISOString() }
+      for (const { key } of open) {
+        if (meant.has(key) || (made.length === 0 && key === series)) continue
+        await db.updateTable('journal').set(over).where('volume_key', '=', key).execute()
+      }
+      if (made.length > 0 && !meant.has(series)) await dropUnused(db, series)
+    },
+
+    async rename(from, to, queries) {
+      const over = { state: 'QUARANTINED' as const, code: 'MDM_GONE', updated: now().toISOString() }
+      await queries.updateTable('journal').set(over).where('volume_key', '=', from).execute()
+      await queries.updateTable('journal').set({ state: 'ACTIVE' }).where('volume_key', '=', to).execute()
+      await dropUnused(queries, from)
     },
 
     async acknowledge(key) {
@@ -141,4 +178,18 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
       await queries.deleteFrom('attempts').where('kid', '=', kid).execute()
     },
   }
+}
+
+/** Removes a row that names no volume, and no key whose shares may lie somewhere. */
+async function dropUnused(db: SiteQueries, key: Sha256): Promise<void> {
+  await db
+    .deleteFrom('journal')
+    .where('volume_key', '=', key)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('volumes').select('guid').where('volumes.volume_key', '=', key))),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('attempts').select('kid').where('attempts.volume_key', '=', key))),
+    )
+    .execute()
 }

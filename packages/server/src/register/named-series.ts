@@ -34,8 +34,8 @@ export async function namedSeries(
     const row = await db
       .selectFrom('journal')
       .select(['source', 'study', 'series'])
-      .where('volume_key', '=', handle)
-      .where('ordinal', '=', 1)
+      .where('series_key', '=', handle)
+      .orderBy('created')
       .executeTakeFirst()
     if (row === undefined) unknown.push(handle)
     else add(row)

@@ -14,7 +14,8 @@ export const AWAY = 10
 export interface KnownVolume {
   readonly guid: Guid
   readonly latest: Version
-  readonly ordinal: number
+  /** what its series calls it now */
+  readonly label: string
   readonly key: Sha256
   /** of the newest version */
   readonly digest: Sha256
@@ -26,13 +27,22 @@ interface Seen {
   readonly caller: AuditCaller
 }
 
-/** The volumes that a source gave of a series, in order. */
+/** The volumes that a source gave of a series, by label. */
 export async function volumesOf(db: SiteQueries, source: string, ref: SeriesRef): Promise<KnownVolume[]> {
   return await known(db)
     .where('volumes.source', '=', source)
     .where('volumes.series', '=', ref.series)
     .where('volumes.study', '=', ref.study)
-    .orderBy('volumes.ordinal')
+    .orderBy('volumes.label')
+    .execute()
+}
+
+/** The volumes of a series, whichever source gave them. */
+export async function volumesOfSeries(db: SiteQueries, ref: SeriesRef): Promise<KnownVolume[]> {
+  return await known(db)
+    .where('volumes.series', '=', ref.series)
+    .where('volumes.study', '=', ref.study)
+    .orderBy('volumes.label')
     .execute()
 }
 
@@ -139,6 +149,6 @@ function known(db: SiteQueries) {
     .innerJoin('versions', (join) =>
       join.onRef('versions.guid', '=', 'volumes.guid').onRef('versions.version', '=', 'volumes.latest'),
     )
-    .select(['volumes.guid', 'volumes.latest', 'volumes.ordinal', 'volumes.volume_key as key'])
+    .select(['volumes.guid', 'volumes.latest', 'volumes.label', 'volumes.volume_key as key'])
     .select(['versions.content_digest as digest', 'volumes.gone_since as goneSince'])
 }

@@ -3,7 +3,7 @@ import { catchUp, type Offer } from '@mdm/core/acl/catch-up'
 import { emptyChain, type Chain } from '@mdm/core/acl/statement'
 import { verifyManifest, type KeyManifest } from '@mdm/core/crypto/manifest'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import type { Guid, Sha256, SiteId, Version } from '@mdm/core/names'
+import type { Guid, SiteId } from '@mdm/core/names'
 import { getRosters } from '@mdm/core/wire/common'
 import { getHeldKeys, type HeldKey } from '@mdm/core/wire/key-server'
 import { placeOf } from '@mdm/core/wire/witness'
@@ -186,39 +186,6 @@ async function foundKeys(
     found.set(kid, { kid, guid, version, volume_key, content_digest, manifest, created, servers: 1 })
   }
   return [...found.values()]
-}
-
-/** What key servers hold of a volume that this store lost. */
-export interface Recalled {
-  readonly guid: Guid
-  /** the newest version that was ever made */
-  readonly latest: Version
-  /** the key of exactly this content, if there is one */
-  readonly held: FoundKeysTable | undefined
-}
-
-/** @returns undefined for a volume of which nothing was found */
-export async function recalled(
-  db: SiteStore,
-  of: { volumeKey: Sha256; contentDigest: Sha256; guid?: Guid | undefined },
-): Promise<Recalled | undefined> {
-  const rows = (
-    await db.selectFrom('found_keys').selectAll().where('volume_key', '=', of.volumeKey).execute()
-  ).filter(({ guid }) => of.guid === undefined || guid === of.guid)
-  // Most held first: what became a volume lies on every server. The last one made is the one that a crash did not end.
-  const best = rows.toSorted((a, b) => b.servers - a.servers || (a.created < b.created ? 1 : -1))
-  const guid = of.guid ?? (best.find((row) => row.content_digest === of.contentDigest) ?? best[0])?.guid
-  if (guid === undefined || rows.length === 0) return undefined
-  const mine = best.filter((row) => row.guid === guid)
-  return {
-    guid,
-    latest: Math.max(...mine.map(({ version }) => version)),
-    held: mine
-      .filter((row) => row.content_digest === of.contentDigest)
-      .toSorted(
-        (a, b) => b.servers - a.servers || b.version - a.version || (a.created < b.created ? 1 : -1),
-      )[0],
-  }
 }
 
 /** The newest key list of a GUID that the key servers show, verified; the founding of a volume that is bound again. */

@@ -27,6 +27,7 @@ import {
 import { withPseudonym } from './pseudonym.ts'
 import { endQuarantine, quarantine } from './quarantine.ts'
 import { registerVolume, type VolumeOutcome } from './register-volume.ts'
+import { renameVolumes } from './rename.ts'
 import type { Signer } from './seal.ts'
 import { setCount } from './triggers/notice-rows.ts'
 
@@ -44,6 +45,8 @@ export interface RegisterOptions extends CommitOptions {
   readonly pseudonymKey: KeyObject
   /** seals what the site tells itself beside each share */
   readonly noteKey: KeyObject
+  /** what a series is to us, where it is not planSeries that says so */
+  readonly plan?: (headers: readonly InstanceHeader[]) => SeriesPlan
   /** called when a step is durable; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
 }
@@ -81,10 +84,11 @@ export async function* registerSeries(
 ): AsyncGenerator<Outcome> {
   const { source, ref, caller } = of
   const first = seriesHandle(o, ref)
-  await o.journal.begin(first, { source: source.name, ref, caller, ordinal: 1 })
+  const entry = { source: source.name, ref, caller }
+  await o.journal.beginSeries(first, entry)
   await o.after?.('J1')
   const headers = await headersOf(of)
-  const plan = headers.length === 0 ? await planNothing(o, of) : planSeries(headers)
+  const plan = headers.length === 0 ? await planNothing(o, of) : (o.plan ?? planSeries)(headers)
   await o.after?.('J2')
   const kept: Sha256[] = []
   for (const refusal of plan.refused) {
@@ -93,16 +97,19 @@ export async function* registerSeries(
     yield outcome
   }
   let waiting = false
-  for (const [i, volume] of plan.volumes.entries()) {
-    const ordinal = i + 1
-    const key = volumeKey(o.pseudonymKey, { site: o.site, ...ref, ordinal })
-    await o.journal.begin(key, { source: source.name, ref, caller, ordinal })
+  const made = plan.volumes.map((volume) => ({ key: keyOf(o, ref, volume.label), plan: volume }))
+  const keys = made.map(({ key }) => key)
+  // All of them before the first is made: who goes on after a crash must know that the series makes more.
+  await o.journal.begin(keys, { ...entry, series: first })
+  await renameVolumes(o, ref, made)
+  for (const { key, plan: volume } of made) {
     const tables = withPseudonym(volume.tables, o.pseudonymKey, ref.study)
-    const outcome = await registerVolume(o, inFlight, { ...of, key, ordinal, plan: { ...volume, tables } })
+    const outcome = await registerVolume(o, inFlight, { ...of, key, plan: { ...volume, tables } })
     waiting ||= outcome.type === 'waiting'
     yield outcome
   }
   yield* withdraw(o, of, plan, headers)
+  await o.journal.settle({ source: source.name, series: first, made: keys })
   if (plan.volumes.length === 0) await close(o, first, plan.refused)
   if (waiting) return
   const why = headers.length === 0 ? 'left' : plan.volumes.length > 0 ? 'registered' : 'changed'
@@ -121,15 +128,22 @@ async function planNothing(o: RegisterOptions, { source, ref }: SeriesJob): Prom
   return { volumes: [], sets: [], refused: [{ code: 'MDM_SOURCE_INCOMPLETE', reason, instances: 0 }] }
 }
 
-/** Names a series to those who may not know which it is: the key of its first volume. */
+/** Names a series to those who may not know which it is: the key that its only volume has, or would have. */
 export function seriesHandle(o: Pick<RegisterOptions, 'pseudonymKey' | 'site'>, ref: SeriesRef): Sha256 {
-  const { study, series } = ref
-  return volumeKey(o.pseudonymKey, { site: o.site, study, series, ordinal: 1 })
+  return keyOf(o, ref, '')
+}
+
+function keyOf(
+  o: Pick<RegisterOptions, 'pseudonymKey' | 'site'>,
+  { study, series }: SeriesRef,
+  label: string,
+): Sha256 {
+  return volumeKey(o.pseudonymKey, { site: o.site, study, series, label })
 }
 
 /**
- * Registered volumes that the series does not make now. Where some of it is refused, a volume whose slices are all there still is one
- * that can be delivered: what is missing may come. All else is gone.
+ * Registered volumes that the series does not make now. Where some of it is refused, a volume whose slices are all there still, and in
+ * no other volume, is one that can be delivered: what is missing may come. All else is gone.
  */
 async function* withdraw(
   o: RegisterOptions,
@@ -137,10 +151,11 @@ async function* withdraw(
   plan: SeriesPlan,
   headers: readonly InstanceHeader[],
 ): AsyncGenerator<Outcome> {
-  const made = plan.volumes.length
-  const sops = new Set(sopsOf(headers))
+  const made = new Set(plan.volumes.map(({ label }) => label))
+  const used = new Set(plan.volumes.flatMap(({ slices }) => slices.map(({ sop }) => sop)))
+  const sops = new Set(sopsOf(headers).filter((sop) => !used.has(sop)))
   for (const volume of await volumesOf(o.db, of.source.name, of.ref)) {
-    if (volume.ordinal <= made) continue
+    if (made.has(volume.label)) continue
     const there = plan.refused.length > 0 && (await isThere(o.db, volume, sops))
     if (there && volume.goneSince !== null) {
       await markReturned(o, volume, of)
@@ -149,7 +164,6 @@ async function* withdraw(
     if (!there) yield* tombstone(o, volume, of)
     await o.journal.set(volume.key, 'ACTIVE')
   }
-  await o.journal.settle({ source: of.source.name, ref: of.ref, ordinal: Math.max(made, 1) })
 }
 
 async function* tombstone(o: RegisterOptions, volume: KnownVolume, of: SeriesJob): AsyncGenerator<Outcome> {

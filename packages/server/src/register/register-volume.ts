@@ -4,14 +4,14 @@ import type { RegisteredVolume } from '@mdm/core/wire/register'
 import type { AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, SeriesRef } from '../dicom/source.ts'
 import type { VolumePlan } from '../volume/plan.ts'
-import { dropOthers, isWhole, policyOf } from './bind.ts'
+import { dropOthers, isWhole, policyOf, recalled } from './bind.ts'
 import { commit, type Sealed } from './commit.ts'
 import { contentDigest } from './fingerprints.ts'
 import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
 import { sealNote } from './note.ts'
 import { flushOutbox } from './outbox.ts'
 import { knownVolume, markReturned } from './presence.ts'
-import { isFound, isRecalling, keyListOf, recalled } from './recall.ts'
+import { isFound, isRecalling, keyListOf } from './recall.ts'
 import type { InFlight, RegisterOptions } from './register-series.ts'
 import { foundLists, makeKey } from './seal.ts'
 
@@ -28,7 +28,6 @@ export interface NewVolume {
   readonly caller: AuditCaller
   readonly signal: AbortSignal
   readonly key: Sha256
-  readonly ordinal: number
   readonly plan: VolumePlan
 }
 
@@ -132,7 +131,7 @@ async function complete(
   name: Naming & { manifest: string },
   made?: Lists,
 ): Promise<VolumeOutcome> {
-  const { key, ordinal, ref, caller, plan, source } = of
+  const { key, ref, caller, plan, source } = of
   const { guid, version, kid, before, manifest } = name
   const { foundings, keyList } = made ?? (await listsOf(o, name, of.signal))
   const sealed = {
@@ -142,7 +141,6 @@ async function complete(
     before,
     manifest,
     key,
-    ordinal,
     source: source.name,
     ref,
     plan,

@@ -120,9 +120,9 @@ async function unchanged(
     .executeTakeFirst()
   if (stood === undefined || (stood.mark !== null && (ref.mark ?? stood.mark) !== stood.mark))
     return undefined
-  if ((await o.journal.state(seriesHandle(o, ref))) !== 'ACTIVE') return undefined
-  const volumes = await volumesOf(o.db, source.name, ref)
-  if (volumes.length === 0 || volumes.some(({ goneSince }) => goneSince !== null)) return undefined
+  if (await o.journal.isOpen(seriesHandle(o, ref))) return undefined
+  const volumes = (await volumesOf(o.db, source.name, ref)).filter(({ goneSince }) => goneSince === null)
+  if (volumes.length === 0) return undefined
   const objects = ref.objects ?? (await source.count(ref, signal))
   return objects === stood.objects ? volumes.map(({ guid }) => guid) : undefined
 }

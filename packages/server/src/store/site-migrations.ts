@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { RELEASE } from './release-migration.ts'
+import { labels } from './label-migration.ts'
 
 /** Columns of the metadata tables as of migration 001; later ones are added by later migrations. A test compares with metadata/columns.ts. */
 const METADATA_001 = {
@@ -100,6 +101,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
     },
   },
   '005-release': RELEASE,
+  '006-labels': labels,
 }
 
 /** What was registered before there was a list of changes is put into it, in the order of the registrations. */

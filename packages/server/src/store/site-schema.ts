@@ -41,9 +41,9 @@ export interface VolumesTable {
   source: string
   study: string
   series: string
-  /** which volume of the series, from 1 */
-  ordinal: number
-  /** HMAC of site, study, series and ordinal: one GUID per volume (I3) */
+  /** which volume of the series; '' for the only one */
+  label: string
+  /** HMAC of site, study, series and label: one GUID per volume (I3) */
   volume_key: Sha256
   latest: number
   /** since when its source no longer has it */
@@ -140,7 +140,8 @@ export interface JournalTable {
   source: string
   study: string
   series: string
-  ordinal: number
+  /** names the series: the key of its only volume, whether it has one or several */
+  series_key: Sha256
   state: JournalState
   code: string | null
   /** who asked, JSON {dn, issuer, spki} */
