@@ -94,19 +94,25 @@ export class PartFile {
   async goodFrames(check: FrameCheck, signal: AbortSignal | undefined): Promise<Kept | undefined> {
     const header = this.#found
     if (header === undefined) return undefined
-    const record = Buffer.allocUnsafeSlow(FRAME_BYTES + 64)
     let frames = 0
-    let bytes = header.headerBytes
-    while (frames + 1 < header.frames) {
+    for await (const record of this.records(header, header.frames - 1)) {
       signal?.throwIfAborted()
-      const { start, end } = frameSpan(header.headerBytes, header.context.plaintextBytes, frames + 1)
-      if (end > this.#size) break
-      const { bytesRead } = await this.handle.read(record, 0, end - start, start)
-      if (bytesRead < end - start || !passes(check, frames + 1, record.subarray(0, bytesRead))) break
+      if (!passes(check, frames + 1, record)) break
       frames++
-      bytes = end
     }
+    const bytes = frameSpan(header.headerBytes, header.context.plaintextBytes, frames + 1).start
     return frames === 0 ? undefined : { header, frames, bytes }
+  }
+
+  /** The records of the first frames that are wholly there, `frames` at the most; each is valid until the next. */
+  async *records(header: ContainerHeader, frames: number): AsyncGenerator<Buffer> {
+    const record = Buffer.allocUnsafeSlow(FRAME_BYTES + 64)
+    for (let index = 1; index <= frames; index++) {
+      const { start, end } = frameSpan(header.headerBytes, header.context.plaintextBytes, index)
+      const { bytesRead } = await this.handle.read(record, 0, end - start, start)
+      if (bytesRead < end - start) return
+      yield record.subarray(0, bytesRead)
+    }
   }
 
   /** Begins anew with a header, or goes on behind `bytes`. */

@@ -10,7 +10,14 @@ import { MdmError } from '../errors.ts'
 import type { GatheredKey } from '../grid/key-servers.ts'
 import { free } from '../memory.ts'
 import type { VolumeName } from '../names.ts'
-import { arriving, notAnnounced, requestKeyed, requireAnnounced, type TransferOptions } from './container.ts'
+import {
+  arriving,
+  notAnnounced,
+  requestKeyed,
+  requireAnnounced,
+  type KeyedReply,
+  type TransferOptions,
+} from './container.ts'
 import { fetchFileKey } from './file-key.ts'
 import type { FrameCheck, Kept, PartFile } from './part-file.ts'
 import { getRaw, type RawContainer } from './raw.ts'
@@ -18,6 +25,9 @@ import type { Session } from './session.ts'
 
 /** A frame record starts with its index and an initialisation vector of 12 bytes, which ends in the index again. */
 const RECORD_HEAD_BYTES = 16
+
+/** Looks at a record, index from 1, and makes something of it. @throws MDM_CONTAINER when it is not that frame */
+type FrameUse<T> = (index: number, record: Uint8Array) => T
 
 /**
  * Completes a `.part` without a key: what is there is kept by whole frames in their order, the rest is fetched.
@@ -35,8 +45,9 @@ export async function fetchWhole(
   const range = kept === undefined ? {} : { range: { start: kept.bytes }, ifRange: kept.header.etag }
   const raw = await getRaw(session, name, { signal: o.signal, timing: o.timing, ...range })
   const read = o.timing?.start('read')
+  const transfer = complete(part, raw, kept, o, async () => isRecord)
   try {
-    await complete(part, raw, kept, o, async () => isRecord)
+    while ((await transfer.next()).done !== true);
     return { raw }
   } finally {
     read?.()
@@ -44,44 +55,51 @@ export async function fetchWhole(
 }
 
 /**
- * Completes a `.part` and verifies every frame, those that are there as well as those that come.
+ * Completes a `.part` and verifies every frame, those that are there as well as those that come; `use` gets the plaintext
+ * meanwhile, from its first byte, and is to read it to its end.
  *
- * @throws what getRaw throws; MDM_DENIED | MDM_BELOW_THRESHOLD | MDM_COMMITMENT | MDM_CONTAINER
+ * @param use what it is given ends only when the final frame has been verified and the `.part` is whole
+ * @throws what getRaw and `use` throw; MDM_DENIED | MDM_BELOW_THRESHOLD | MDM_COMMITMENT | MDM_CONTAINER
  */
-export async function fetchVerified(
+export async function fetchVerified<T>(
   session: Session,
   name: VolumeName,
   part: PartFile,
   o: TransferOptions,
-): Promise<{ raw: RawContainer; key: GatheredKey }> {
+  use: (plaintext: AsyncIterable<Buffer>) => Promise<T>,
+): Promise<{ raw: RawContainer; used: T }> {
   part.confirm(name)
   // Key servers that are still to answer when the get ends are named then.
   const ended = new AbortController()
   const signal = o.signal === undefined ? ended.signal : AbortSignal.any([o.signal, ended.signal])
   try {
-    return await fetchFrom(session, name, part, await keptWithKey(session, part, { ...o, signal }), o)
+    const kept = await keptWithKey(session, part, { ...o, signal })
+    const from = kept && { start: kept.bytes, etag: kept.header.etag, key: kept.key }
+    const reply = await requestKeyed(session, name, o, from)
+    try {
+      return { raw: reply.raw, used: await use(plaintextOf(reply, part, kept, o)) }
+    } finally {
+      reply.end()
+    }
   } finally {
     ended.abort(new MdmError('MDM_UNREACHABLE', 'the transfer has ended'))
   }
 }
 
-async function fetchFrom(
-  session: Session,
-  name: VolumeName,
+/** The frames that are kept, opened once more, then those that come. */
+async function* plaintextOf(
+  reply: KeyedReply,
   part: PartFile,
-  held: (Kept & { key: GatheredKey }) | undefined,
+  kept: Kept | undefined,
   o: TransferOptions,
-): Promise<{ raw: RawContainer; key: GatheredKey }> {
-  const from = held === undefined ? undefined : { start: held.bytes, etag: held.header.etag, key: held.key }
-  const reply = await requestKeyed(session, name, o, from)
+): AsyncGenerator<Buffer> {
   let opener: ContainerOpener | undefined
   try {
-    await complete(part, reply.raw, held, o, async (header) => {
+    yield* complete(part, reply.raw, kept, { ...o, withKept: true }, async (header) => {
       const { fileKey, expected } = await reply.keyFor(header)
-      opener = openContainer(header, fileKey, expected)
-      return checkedBy(opener)
+      const opened = (opener = openContainer(header, fileKey, expected))
+      return (index, record) => opened.openFrame(index, record)
     })
-    return { raw: reply.raw, key: reply.key() }
   } finally {
     opener?.wipe()
     reply.end()
@@ -115,14 +133,18 @@ async function keptWithKey(
   }
 }
 
-/** Writes what arrives behind what is kept, or in its place when the site has encrypted the volume anew. */
-async function complete(
+/**
+ * Writes what arrives behind what is kept, or in its place when the site has encrypted the volume anew.
+ *
+ * @returns what is made of each frame, once its record is on its way into the file; `withKept` also of those that are kept
+ */
+async function* complete<T>(
   part: PartFile,
   raw: RawContainer,
   kept: Kept | undefined,
-  o: TransferOptions,
-  checkFor: (header: ContainerHeader) => Promise<FrameCheck>,
-): Promise<void> {
+  o: TransferOptions & { withKept?: boolean },
+  useFor: (header: ContainerHeader) => Promise<FrameUse<T>>,
+): AsyncGenerator<T> {
   const intake = new Intake(arriving(raw, o))
   try {
     part.confirm({ guid: raw.guid })
@@ -131,25 +153,31 @@ async function complete(
       throw new MdmError('MDM_INTEGRITY', 'the site sent another part of the container than was asked for')
     const { header, bytes } = goesOn ? { header: kept.header, bytes: undefined } : await takeHeader(intake)
     requireAnnounced(header, raw)
-    const check = await checkFor(header)
+    const use = await useFor(header)
     await part.cut(goesOn ? kept.bytes : 0)
     if (bytes !== undefined) await part.append(bytes)
+    if (goesOn && o.withKept === true) yield* again(part, kept, use)
     for (let index = goesOn ? kept.frames + 1 : 1; index <= header.frames; index++) {
       const { start, end } = frameSpan(header.headerBytes, header.context.plaintextBytes, index)
       const record = await intake.take(end - start)
       if (record.length < end - start) throw notAnnounced()
-      check(index, record)
+      const made = use(index, record)
       await part.append(record)
+      yield made
     }
     if ((await intake.next()) !== undefined) throw notAnnounced()
-    await part.flush()
-  } catch (error) {
-    // What came is kept for the next attempt; a disk that fails is reported as that, whatever failed before.
-    await part.flush()
-    throw error
   } finally {
-    await intake.close()
+    // What came is kept for the next attempt; a disk that fails is reported as that, whatever failed before.
+    await part.flush().finally(() => intake.close())
   }
+}
+
+/** @throws MDM_CONTAINER when what was kept is not there any more */
+async function* again<T>(part: PartFile, kept: Kept, use: FrameUse<T>): AsyncGenerator<T> {
+  let index = 0
+  for await (const record of part.records(kept.header, kept.frames)) yield use(++index, record)
+  if (index < kept.frames)
+    throw new MdmError('MDM_CONTAINER', 'the .part file was changed during the transfer')
 }
 
 async function takeHeader(intake: Intake): Promise<{ header: ContainerHeader; bytes: Buffer }> {

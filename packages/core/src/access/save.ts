@@ -1,6 +1,6 @@
+import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { decryptContainer } from '../crypto/container/reader.ts'
 import { MdmError } from '../errors.ts'
 import type { Guid, VolumeName } from '../names.ts'
 import { convert, type FormatName } from '../volume/formats/index.ts'
@@ -12,7 +12,7 @@ import { fetchVerified, fetchWhole } from './part-transfer.ts'
 import { getRaw, type RawContainer } from './raw.ts'
 import { retrying, type Retry } from './retry.ts'
 import type { Session } from './session.ts'
-import { keepWhole, readingFrom, streamSink, writeStream, writeWhole, type Written } from './whole-file.ts'
+import { keepWhole, streamSink, writeStream, writeWhole, type Written } from './whole-file.ts'
 
 export interface SaveOptions extends TransferOptions {
   /** `raw` keeps the container, `decrypt` opens it and writes `format` */
@@ -45,11 +45,12 @@ export interface SaveFileOptions extends SaveOptions {
 const REFUSED = new Set([3, 4, 7])
 
 /**
- * Saves a volume as a file: the container goes to `PATH.part`, is verified frame by frame, and only when its final frame
- * has been verified does a file appear under the name asked for, whole and synced (FLOW 2).
+ * Saves a volume as a file: the container goes to `PATH.part` and is verified frame by frame; what is verified is converted
+ * and written beside it, under a hidden name. Only when the final frame has been verified does that file, whole and synced,
+ * get the name asked for (FLOW 2, docs/adr/0037).
  *
- * What is interrupted or fails leaves its `.part`, and the next call goes on behind its last good frame; what is refused
- * leaves nothing.
+ * What is interrupted or fails leaves its `.part` alone, and the next call goes on behind its last good frame; what is
+ * refused leaves nothing.
  *
  * @throws what getRaw and openVolume throw; MDM_CONFLICT when another get writes this file, or its `.part` is foreign
  */
@@ -59,6 +60,8 @@ export async function saveVolume(session: Session, name: VolumeName, o: SaveFile
   const part = await claimPart(o.path)
   let keep = false
   try {
+    // What a killed get left there does not stay, whatever becomes of this one.
+    await rm(draftOf(o.path), { force: true })
     return o.level === 'raw'
       ? await saveRaw(session, name, part, o)
       : await saveDecrypted(session, name, part, o)
@@ -86,18 +89,22 @@ async function saveDecrypted(
   part: PartFile,
   o: SaveFileOptions,
 ): Promise<SavedFile> {
-  const { raw, key, resumedFrom } = await attempts(part, o, () => fetchVerified(session, name, part, o))
-  const { guid, version, kid } = key.manifest
-  const plaintext = decryptContainer(readingFrom(part.handle), async () => ({
-    fileKey: key.fileKey,
-    expected: { guid, version, kid },
-  }))
-  // One name for all attempts, which the lock makes ours: what a killed get left there does not stay.
-  const temporary = join(dirname(o.path), `.${basename(o.path)}.tmp`)
-  const finished = o.timing?.start('finish')
-  const written = await writeWhole(o.path, convert(o.format, plaintext, { onVolume: o.onVolume }), temporary)
+  let finished: (() => void) | undefined
+  const write = (plaintext: AsyncIterable<Buffer>) =>
+    writeWhole(o.path, convert(o.format, plaintext, { onVolume: o.onVolume }), {
+      temporary: draftOf(o.path),
+      onWritten: () => (finished = o.timing?.start('finish')),
+    })
+  const { raw, used, resumedFrom } = await attempts(part, o, () =>
+    fetchVerified(session, name, part, o, write),
+  )
   finished?.()
-  return { ...saved(raw, o.path, written), resumedFrom }
+  return { ...saved(raw, o.path, used), resumedFrom }
+}
+
+/** Where the file grows until it is whole: one name for all gets, which the lock of the `.part` makes ours. */
+function draftOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp`)
 }
 
 /** Each attempt goes on where the one before stopped. */

@@ -16,21 +16,27 @@ export interface Written {
 const READ_BYTES = 1 << 20
 const WRITE_BYTES = 1 << 20
 
-/**
- * Writes a file that appears whole or not at all: another name beside it, fsync, rename, fsync of the folder.
- *
- * @param temporary that other name, where the caller alone uses it; what is there goes. A random one unless told
- */
+export interface WholeFileOptions {
+  /** the name until it is whole, where the caller alone uses it; what is there goes. A random one beside it unless told */
+  readonly temporary?: string | undefined
+  /** called when everything is written and only the disk is waited for */
+  readonly onWritten?: () => void
+}
+
+/** Writes a file that appears whole or not at all: another name beside it, fsync, rename, fsync of the folder. */
 export async function writeWhole(
   path: string,
   content: AsyncIterable<Buffer>,
-  temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`),
+  o: WholeFileOptions = {},
 ): Promise<Written> {
+  const temporary =
+    o.temporary ?? join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   await unlink(temporary).catch(() => {})
   const file = await open(temporary, 'wx', 0o600)
   const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES })
   try {
     const written = await copy(content, (chunk) => behind.put(chunk))
+    o.onWritten?.()
     await behind.flush()
     await file.sync()
     await file.close()
