@@ -73,7 +73,7 @@ t.test('an object that was released is planned, and says by which rule it had be
   const [first, second] = await collect(
     source.retrieve(
       ref,
-      headers.map(({ sop }) => sop),
+      headers.map(({ sop }) => ({ sop })),
     ),
   )
   const rowOf = ({ header }: NonNullable<typeof first>) =>
