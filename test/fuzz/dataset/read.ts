@@ -3,14 +3,7 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { parseNrrdHeader } from '@mdm/core/volume/formats/nrrd'
 import { Volume } from '@mdm/core/volume/volume'
-import {
-  MAX_HEADER_BYTES,
-  MAX_IMAGE_BYTES,
-  pixelSpan,
-  readBareHeader,
-  readHeader,
-  readHeaderStart,
-} from '@mdm/server/dicom/part10/index'
+import { headerSteps, MAX_HEADER_BYTES, MAX_IMAGE_BYTES, pixelSpan } from '@mdm/server/dicom/part10/index'
 import type { InstanceHeader } from '@mdm/server/dicom/source'
 import { planSeries } from '@mdm/server/volume/group'
 import type { Random } from '../../fixtures/random.ts'
@@ -54,29 +47,61 @@ export function note(tally: Tally, what: 'broken' | 'told' | 'slow', kind: strin
   if (tally.notes.length < 10) tally.notes.push(`${what}: ${kind}`)
 }
 
-/**
- * Runs one synchronous step of the server, by the CPU time of this thread alone. One that seems slow is run again: what
- * the machine did meanwhile is not its fault, what it costs each time is.
- */
-function measured<T>(tally: Tally, kind: string, step: () => T): T {
-  let least = Infinity
-  let outcome: () => T
-  for (let tries = 0; tries < 3 && least > SLOW_MS; tries++) {
-    const before = process.threadCpuUsage()
-    try {
-      const result = step()
-      outcome = () => result
-    } catch (error) {
-      outcome = () => {
-        throw error
-      }
+/** What a piece of work came to, and the CPU time (ms) of this thread in its longest synchronous step. */
+interface Timed<T> {
+  ms: number
+  outcome: () => T
+}
+
+/** Runs work that is over in one step. */
+function timed<T>(step: () => T): Timed<T> {
+  const before = process.threadCpuUsage()
+  const outcome = outcomeOf(step)
+  const { user, system } = process.threadCpuUsage(before)
+  return { ms: (user + system) / 1000, outcome }
+}
+
+function outcomeOf<T>(step: () => T): () => T {
+  try {
+    const result = step()
+    return () => result
+  } catch (error) {
+    return () => {
+      throw error
     }
-    const { user, system } = process.threadCpuUsage(before)
-    least = Math.min(least, (user + system) / 1000)
   }
-  if (least > SLOW_MS) note(tally, 'slow', `${kind}, ${least} ms`)
-  if (least > tally.slowestMs) Object.assign(tally, { slowestMs: least, slowestKind: kind })
-  return outcome!()
+}
+
+/** Runs work that pauses between its steps, when the server does other work. */
+function timedSteps<T>(begin: () => Generator<undefined, T>): Timed<T> {
+  const steps = begin()
+  for (let longest = 0; ;) {
+    const { ms, outcome } = timed(() => steps.next())
+    longest = Math.max(longest, ms)
+    const step = attemptStep(outcome)
+    if (step?.done !== false) return { ms: longest, outcome: () => outcome().value as T }
+  }
+}
+
+/** @returns undefined for a step that threw */
+function attemptStep<T>(outcome: () => T): T | undefined {
+  try {
+    return outcome()
+  } catch {
+    return undefined
+  }
+}
+
+/** Runs work of the server. What seems slow is run again: what the machine did meanwhile is not its fault, what it costs each time is. */
+function measured<T>(tally: Tally, kind: string, run: () => Timed<T>): T {
+  let best = run()
+  for (let tries = 1; tries < 3 && best.ms > SLOW_MS; tries++) {
+    const again = run()
+    if (again.ms < best.ms) best = again
+  }
+  if (best.ms > SLOW_MS) note(tally, 'slow', `${kind}, ${best.ms} ms`)
+  if (best.ms > tally.slowestMs) Object.assign(tally, { slowestMs: best.ms, slowestKind: kind })
+  return best.outcome()
 }
 
 /** Reads one object as the folder source does: a first part, and more for as long as the reader asks. */
@@ -92,7 +117,9 @@ export function readAltered(
       ;
       size = Math.min(size * 4, bytes.length, MAX_HEADER_BYTES)
     ) {
-      const found = measured(tally, kind, () => readHeaderStart(bytes.subarray(0, size), bytes.length))
+      const found = measured(tally, kind, () =>
+        timedSteps(() => headerSteps(bytes.subarray(0, size), bytes.length)),
+      )
       if (found !== 'more') return found
     }
   })
@@ -108,10 +135,12 @@ export function readAltered(
   if (header.fault !== undefined) tally.damaged++
   if (!isPossible(header, bytes)) note(tally, 'broken', `${kind}: a header that cannot be`)
   if (o.random(16) === 0) {
-    const whole = attempt(tally, kind, o.secrets, () => measured(tally, kind, () => readHeader(bytes)))
+    const whole = attempt(tally, kind, o.secrets, () =>
+      measured(tally, kind, () => timedSteps(() => headerSteps(bytes, bytes.length))),
+    )
     if (!isDeepStrictEqual(whole, header)) note(tally, 'broken', `${kind}: a part says other than the whole`)
     attempt(tally, kind, o.secrets, () =>
-      measured(tally, kind, () => readBareHeader(bytes, header.transferSyntax, Infinity)),
+      measured(tally, kind, () => timedSteps(() => headerSteps(bytes, Infinity, header.transferSyntax))),
     )
   }
   return header
@@ -156,7 +185,7 @@ export function planAltered(tally: Tally, headers: readonly InstanceHeader[], ra
   const series = sound === undefined || random(4) === 0 ? headers : stackOf(sound, headers, random)
   tally.planned++
   try {
-    const plan = measured(tally, 'a series', () => planSeries(series))
+    const plan = measured(tally, 'a series', () => timed(() => planSeries(series)))
     for (const { code } of plan.refused)
       if (!(code in ERRORS)) note(tally, 'broken', 'a series: no such code')
     for (const { volume, header, slices, plaintextBytes } of plan.volumes) {

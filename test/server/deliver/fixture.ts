@@ -100,9 +100,9 @@ function headerOf({ index: _, ...row }: SliceRow): InstanceHeader {
     ...{ study: '1.2.3', series: '1.2.3.4', sopClass: '1.2.840.10008.5.1.4.1.1.4' },
     ...{ transferSyntax: '1.2.840.10008.1.2.1', modality: 'MR', imageType: ['ORIGINAL'], frames: 1 },
     ...{ samplesPerPixel: 1, photometric: 'MONOCHROME2', pixelSpacing: [1, 1], sliceThickness: 2 },
-    ...{ spacingBetweenSlices: 2, functionalGroups: false, tiled: false, modalityLut: false },
+    ...{ spacingBetweenSlices: 2, functionalGroups: false, tiled: false, modalityLut: undefined },
     ...{ pixelData: { offset: 1000, length: row.rows * row.columns * 2 }, floatPixels: false, text: {} },
-    ...{ instanceNumber: 1, marks: {} },
+    ...{ instanceNumber: 1, marks: {}, isRescaled: false, realWorld: [] },
   }
 }
 

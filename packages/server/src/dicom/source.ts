@@ -1,7 +1,9 @@
 import type { ErrorCode } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
 import type { TextKeyword } from './attributes.ts'
+import type { FrameTable } from './frame-table.ts'
 import type { FrameMarks } from './marks.ts'
+import type { ModalityLut, RealWorldMapping } from './value-facts.ts'
 
 /** Names a series at its source. Both are identifying: never in a log, a path or a message. */
 export interface SeriesRef {
@@ -45,9 +47,16 @@ export interface InstanceHeader extends SeriesRef {
   intercept: number | undefined
   /** true for enhanced objects (functional groups) */
   functionalGroups: boolean
+  /** of a sound object with functional groups */
+  frameTable?: FrameTable
   /** true for a Siemens mosaic or UIH grid: many slices as tiles of one image */
   tiled: boolean
-  modalityLut: boolean
+  /** true where the object as a whole has a slope or an intercept */
+  isRescaled: boolean
+  /** in place of slope and intercept (0028,3000) */
+  modalityLut: ModalityLut | 'malformed' | undefined
+  /** of an object that is not rescaled, in order of preference (0040,9096) */
+  realWorld: readonly RealWorldMapping[]
   /** where the pixel data lies in the object; length undefined when encapsulated */
   pixelData: { offset: number; length: number | undefined } | undefined
   /** float or double pixel data in place of integers */

@@ -79,7 +79,8 @@ function instanceNumber(k: number, slices: number): number {
   return k % 2 === 0 ? k / 2 + 1 : Math.ceil(slices / 2) + (k + 1) / 2
 }
 
-function sliceAttributes(o: SeriesOptions, k: number): Attributes {
+/** What the object of slice k says, but its UIDs. */
+export function sliceAttributes(o: SeriesOptions, k: number): Attributes {
   return {
     ...commonAttributes(o, k),
     ...planeAttributes(o, k),

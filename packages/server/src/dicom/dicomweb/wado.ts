@@ -1,5 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
-import { MAX_HEADER_BYTES, readBareHeader, readFileMeta, type FileMeta } from '../part10/index.ts'
+import { MAX_HEADER_BYTES, readBareHeaderInTurns, readFileMeta, type FileMeta } from '../part10/index.ts'
 import type { InstanceHeader, StoredObject } from '../source.ts'
 import type { Ask, WebClient, WebReply } from './client.ts'
 import type { Fault } from './faults.ts'
@@ -107,7 +107,7 @@ export async function identify(
   const dataSet = new Peeked(object.dataSet)
   for (let wanted = FIRST_READ; ; wanted = Math.min(wanted * 4, MAX_HEADER_BYTES)) {
     const whole = await dataSet.fill(wanted)
-    const header = tryHeader(dataSet.start, object.transferSyntax, whole)
+    const header = await tryHeader(dataSet.start, object.transferSyntax, whole)
     if (header === undefined) return undefined
     if (header !== 'more') {
       const { sop, sopClass } = header
@@ -117,13 +117,13 @@ export async function identify(
   }
 }
 
-function tryHeader(
+async function tryHeader(
   bytes: Buffer,
   transferSyntax: string,
   whole: boolean,
-): InstanceHeader | 'more' | undefined {
+): Promise<InstanceHeader | 'more' | undefined> {
   try {
-    return readBareHeader(bytes, transferSyntax, whole ? bytes.length : Infinity)
+    return await readBareHeaderInTurns(bytes, transferSyntax, whole ? bytes.length : Infinity)
   } catch (error) {
     if (error instanceof MdmError) return undefined
     throw error

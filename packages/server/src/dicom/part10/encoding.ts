@@ -5,8 +5,10 @@ export interface Encoding {
   readonly bigEndian: boolean
 }
 
-/** No header of a single object is longer; per-frame groups of thousands of frames are, and are not supported yet. */
-export const MAX_HEADER_BYTES = 4 << 20
+/** No header is longer: 10,000 frames with 6 KiB of functional groups each. */
+export const MAX_HEADER_BYTES = 64 << 20
+/** Where the functional groups of frames have to begin, and no header without them is longer. */
+export const MAX_HEAD_BYTES = 4 << 20
 
 /** Bytes with the encoding of the data set in them. */
 export interface Encoded extends Encoding {

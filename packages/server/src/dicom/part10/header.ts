@@ -1,10 +1,16 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
 import type { InstanceHeader, Orientation } from '../source.ts'
-import { objectMarks } from './object-marks.ts'
 import { readElements, type Elements } from './elements.ts'
+import { readFrameTable } from './functional-groups.ts'
+import { readModalityLut, readRealWorld } from './lookup-tables.ts'
+import { objectMarks } from './object-marks.ts'
 import { pixelsFit } from './pixels.ts'
+import { atOnce, inTurns, type Steps } from './steps.ts'
 import { valuesOf, type Values } from './values.ts'
+
+/** What the first part of an object gives: its header; 'more' when that goes on; undefined for no DICOM object. */
+type Found = InstanceHeader | 'more' | undefined
 
 /**
  * The header of an object that is there as a whole.
@@ -12,7 +18,7 @@ import { valuesOf, type Values } from './values.ts'
  * @throws MDM_DICOM when it is no DICOM object, or does not say which series it belongs to
  */
 export function readHeader(bytes: Buffer): InstanceHeader {
-  const header = readHeaderStart(bytes, bytes.length)
+  const header = atOnce(headerSteps(bytes, bytes.length))
   if (header === undefined || header === 'more') throw new MdmError('MDM_DICOM', 'this is no DICOM object')
   return header
 }
@@ -25,9 +31,13 @@ export function readHeader(bytes: Buffer): InstanceHeader {
  * @returns 'more' when the header goes on after `bytes`; undefined when this is no DICOM object
  * @throws MDM_DICOM when it is one but does not say which series it belongs to
  */
-export function readHeaderStart(bytes: Buffer, fileBytes: number): InstanceHeader | 'more' | undefined {
-  const elements = readElements(bytes, fileBytes)
-  return elements === undefined || elements === 'more' ? elements : headerOf(elements, fileBytes)
+export function readHeaderStart(bytes: Buffer, fileBytes: number): Found {
+  return atOnce(headerSteps(bytes, fileBytes))
+}
+
+/** As readHeaderStart(), in turns with all else that the process has to do: the header of many frames takes long. */
+export function readHeaderInTurns(bytes: Buffer, fileBytes: number): Promise<Found> {
+  return inTurns(headerSteps(bytes, fileBytes))
 }
 
 /**
@@ -43,12 +53,30 @@ export function readBareHeader(
   transferSyntax: string,
   dataSetBytes: number,
 ): InstanceHeader | 'more' {
-  const elements = readElements(bytes, dataSetBytes, transferSyntax)
-  if (elements === undefined) throw new MdmError('MDM_DICOM', 'this is no DICOM object')
-  return elements === 'more' ? elements : headerOf(elements, dataSetBytes)
+  return isObject(atOnce(headerSteps(bytes, dataSetBytes, transferSyntax)))
 }
 
-function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
+/** As readBareHeader(), in turns with all else that the process has to do. */
+export async function readBareHeaderInTurns(
+  bytes: Buffer,
+  transferSyntax: string,
+  dataSetBytes: number,
+): Promise<InstanceHeader | 'more'> {
+  return isObject(await inTurns(headerSteps(bytes, dataSetBytes, transferSyntax)))
+}
+
+function isObject(found: Found): InstanceHeader | 'more' {
+  if (found === undefined) throw new MdmError('MDM_DICOM', 'this is no DICOM object')
+  return found
+}
+
+/** The work of reading a header; `bare` is the transfer syntax of a data set alone. */
+export function* headerSteps(bytes: Buffer, fileBytes: number, bare?: string): Steps<Found> {
+  const elements = yield* readElements(bytes, fileBytes, bare)
+  return elements === undefined || elements === 'more' ? elements : yield* headerOf(elements, fileBytes)
+}
+
+function* headerOf(elements: Elements, fileBytes: number): Steps<InstanceHeader> {
   const values = valuesOf(elements)
   const ids = {
     study: uid(values.ascii('x0020000d')),
@@ -61,12 +89,20 @@ function headerOf(elements: Elements, fileBytes: number): InstanceHeader {
   const text = values.text()
   const image = { transferSyntax: elements.start.transferSyntax, ...describeImage(values, elements) }
   const damaged = elements.damaged || text === undefined || !pixelsFit(image, fileBytes)
+  const frameTable = damaged ? undefined : yield* readFrameTable(elements)
+  const modalityLut = yield* readModalityLut(elements, image.pixelRepresentation)
+  const isRescaled = values.has('x00281053') || values.has('x00281052')
+  const realWorld = isRescaled ? [] : yield* readRealWorld(elements, image.pixelRepresentation)
   return {
     ...ids,
     sopClass: uid(values.ascii('x00080016')),
     ...(damaged && { fault: 'MDM_DICOM' as const }),
     ...image,
     ...describePlane(values),
+    isRescaled,
+    modalityLut,
+    realWorld,
+    ...(frameTable !== undefined && { frameTable }),
     instanceNumber: values.numbers('x00200013', 1)?.[0],
     marks: objectMarks(values, image.imageType),
     text: text ?? {},
@@ -97,7 +133,6 @@ function describeImage(values: Values, { pixelData }: Elements) {
     intercept: values.ascii('x00281052') === '' ? 0 : values.numbers('x00281052', 1)?.[0],
     functionalGroups: values.has('x52009229') || values.has('x52009230'),
     tiled: imageType.includes('MOSAIC') || imageType.includes('VFRAME'),
-    modalityLut: values.has('x00283000'),
     pixelData: pixelData && { offset: pixelData.offset, length: pixelData.length },
     floatPixels: pixelData !== undefined && pixelData.tag !== 'x7fe00010',
   }

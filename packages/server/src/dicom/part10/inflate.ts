@@ -1,6 +1,6 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import { MdmError } from '@mdm/core/errors'
-import { MAX_HEADER_BYTES } from './encoding.ts'
+import { MAX_HEAD_BYTES } from './encoding.ts'
 
 /**
  * So many deflated bytes are inflated: as many as any header needs, or, where they make too much, fewer, and at last so few
@@ -10,7 +10,7 @@ const DEFLATED_BYTES = [256 * 1024, 32 * 1024, 4 * 1024]
 const MAX_INFLATED_BYTES = 1032 * 4 * 1024
 
 /**
- * The first MAX_HEADER_BYTES of a deflated data set, behind the bytes before it, which are not deflated (DICOM PS3.5 A.5).
+ * The first MAX_HEAD_BYTES of a deflated data set, behind the bytes before it, which are not deflated (DICOM PS3.5 A.5).
  * Three times some milliseconds at most, whatever the bytes are.
  *
  * @throws MDM_DICOM
@@ -20,7 +20,7 @@ export function inflateStart(bytes: Buffer, offset: number): Buffer {
   for (const length of DEFLATED_BYTES) {
     try {
       const inflated = inflateRawSync(bytes.subarray(offset, offset + length), options)
-      return Buffer.concat([bytes.subarray(0, offset), inflated.subarray(0, MAX_HEADER_BYTES)])
+      return Buffer.concat([bytes.subarray(0, offset), inflated.subarray(0, MAX_HEAD_BYTES)])
     } catch {
       continue
     }

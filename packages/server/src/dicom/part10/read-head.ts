@@ -1,6 +1,7 @@
 import dicomParser, { type Element } from 'dicom-parser'
 import { IMPLICIT, spanAt, tagAt, UNDEFINED_LENGTH, type Encoded } from './encoding.ts'
-import { skipItems } from './skip.ts'
+import { passItems } from './skip.ts'
+import { atOnce, type Steps } from './steps.ts'
 
 /** What stands before the value of an element, and where the value begins; nothing is known yet about its end. */
 export type ElementHead = Pick<Element, 'tag' | 'vr' | 'dataOffset' | 'length'>
@@ -36,10 +37,19 @@ export function readHead(data: Encoded, at: number): ElementHead | undefined {
  *
  * @returns undefined when that is not within the bytes there are
  */
-export function endOf(data: Encoded, { vr, dataOffset, length }: ElementHead): number | undefined {
+export function* passValue(
+  data: Encoded,
+  { vr, dataOffset, length }: ElementHead,
+): Steps<number | undefined> {
   const items = vr === 'UN' ? IMPLICIT : data
-  const end = length === UNDEFINED_LENGTH ? skipItems(data.bytes, dataOffset, items) : dataOffset + length
+  const end =
+    length === UNDEFINED_LENGTH ? yield* passItems(data.bytes, dataOffset, items) : dataOffset + length
   return end === undefined || end > data.bytes.length ? undefined : end
+}
+
+/** Like passValue(), in one go. */
+export function endOf(data: Encoded, head: ElementHead): number | undefined {
+  return atOnce(passValue(data, head))
 }
 
 /** A tag as the parser writes it. */

@@ -3,14 +3,13 @@ import { TEXT_ATTRIBUTES } from '../attributes.ts'
 import { decodeText } from './charset.ts'
 import type { Elements } from './elements.ts'
 import { UNDEFINED_LENGTH, unsigned16 } from './encoding.ts'
+import { decimals, printable, realsAt, trim } from './plain-values.ts'
 
 const MAX_TEXT_BYTES = 1024
 /** Of all text attributes of an object together: real ones have less than 2 KiB, and a series has thousands of objects. */
 const MAX_TEXTS_BYTES = 8 * 1024
 /** Image types have up to ten values. */
 const MAX_CODES = 32
-/** DS and IS are at most 16 characters; scanners write up to 30. */
-const MAX_NUMBER_LENGTH = 64
 
 /** An element of an odd group that reserves a block of it (PS3.5 section 7.8.1). */
 const PRIVATE_CREATOR = /^x...[13579bdf]00[1-9a-f].$/
@@ -79,7 +78,7 @@ export function valuesOf({ start, byTag }: Elements): Values {
     },
     first: (tag) => decimals(list(tag).slice(0, 1))?.[0],
     reals(tag, count) {
-      const [from, to] = span(tag, 8 * count) ?? [0, 0]
+      const [from, to] = span(tag, 8 * count + 1) ?? [0, 0]
       const numbers = realsAt(bytes.subarray(from, to), count, start.bigEndian)
       return numbers?.every(Number.isFinite) ? numbers : undefined
     },
@@ -108,41 +107,6 @@ export function valuesOf({ start, byTag }: Elements): Values {
   }
 }
 
-/** Without control characters but those of lines: a database refuses NUL, and a terminal obeys some of the others. */
-function printable(text: string): string {
-  return text.replace(/(?![\t\n\r])\p{Cc}/gu, '')
-}
-
-/** Without spaces before, and without spaces and zeros behind: in one pass, which a regular expression does not promise. */
-function trim(text: string): string {
-  let [from, to] = [0, text.length]
-  while (text[from] === ' ') from++
-  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\0')) to--
-  return text.slice(from, to)
-}
-
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0')
-}
-
-/** Numbers of 8 bytes, or of 4 where there is room for those alone. */
-export function realsAt(bytes: Buffer, count: number, bigEndian: boolean): number[] | undefined {
-  const width = bytes.length / count
-  if (width !== 8 && width !== 4) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return Array.from({ length: count }, (_, i) =>
-    width === 8 ? view.getFloat64(i * 8, !bigEndian) : view.getFloat32(i * 4, !bigEndian),
-  )
-}
-
-/** @returns undefined unless all are finite decimal strings */
-export function decimals(texts: readonly string[]): number[] | undefined {
-  if (!texts.every(isDecimal)) return undefined
-  const numbers = texts.map((text) => Number(text) + 0)
-  return numbers.every(Number.isFinite) ? numbers : undefined
-}
-
-/** Decimal string, also longer than the 16 characters DICOM allows: scanners write those. */
-function isDecimal(text: string): boolean {
-  return text.length <= MAX_NUMBER_LENGTH && /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)
 }

@@ -1,7 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import { free } from '@mdm/core/memory'
 import type { FileHandle } from 'node:fs/promises'
-import { MAX_HEADER_BYTES, readFileMeta, readHeaderStart } from '../part10/index.ts'
+import { MAX_HEADER_BYTES, readFileMeta, readHeaderInTurns } from '../part10/index.ts'
 import type { StoredBytes } from '../pixels/stored-bytes.ts'
 import type { InstanceHeader, StoredObject } from '../source.ts'
 import { openBelow, type FoundFile } from './walk.ts'
@@ -32,7 +32,7 @@ export async function readFileHeader(file: FileHandle): Promise<InstanceHeader |
   const { size } = await file.stat()
   for (let bytes = Math.min(FIRST_READ, size); ; bytes = Math.min(bytes * 4, size, MAX_HEADER_BYTES)) {
     const start = await readSpan(file, 0, bytes)
-    const header = readHeaderStart(start, size)
+    const header = await readHeaderInTurns(start, size)
     free(start)
     if (header !== 'more') return header
   }

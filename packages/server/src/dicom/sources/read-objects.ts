@@ -1,5 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
-import { MAX_HEADER_BYTES, pixelsFit, readBareHeader } from '../part10/index.ts'
+import { MAX_HEADER_BYTES, pixelsFit, readBareHeaderInTurns } from '../part10/index.ts'
 import type { StoredBytes } from '../pixels/stored-bytes.ts'
 import type { InstanceHeader, SeriesRef, StoredObject } from '../source.ts'
 import { Gathered } from './gathered.ts'
@@ -33,7 +33,7 @@ export async function readObjectHeader(object: Contents): Promise<InstanceHeader
     if (start.length < Math.min(Math.max(FIRST_READ, tried * 4), MAX_HEADER_BYTES)) continue
     tried = start.length
     try {
-      header = readBareHeader(start.bytes(), object.transferSyntax, Infinity)
+      header = await readBareHeaderInTurns(start.bytes(), object.transferSyntax, Infinity)
     } catch (error) {
       // The rest must still be read, so that the next object can come.
       fault = error
@@ -41,7 +41,8 @@ export async function readObjectHeader(object: Contents): Promise<InstanceHeader
     if (header !== 'more') start.forget()
   }
   if (fault !== undefined) throw fault
-  if (header === 'more') header = readBareHeader(start.bytes(), object.transferSyntax, start.total)
+  if (header === 'more')
+    header = await readBareHeaderInTurns(start.bytes(), object.transferSyntax, start.total)
   if (header === 'more') throw new MdmError('MDM_DICOM', 'the header of an object does not end')
   return pixelsFit(header, start.total) ? header : { ...header, fault: 'MDM_DICOM' }
 }
@@ -68,7 +69,7 @@ export async function readObject(object: Contents): Promise<ReadObject | undefin
   }
   if (tooLarge) return undefined
   try {
-    const header = headerOf(all, object.transferSyntax)
+    const header = await headerOf(all, object.transferSyntax)
     return header === 'more' ? undefined : { header, bytes: all }
   } catch (error) {
     return unlessDamaged(error)
@@ -76,10 +77,10 @@ export async function readObject(object: Contents): Promise<ReadObject | undefin
 }
 
 /** From the first bytes, of which more are taken until they hold all of it. */
-function headerOf(all: Gathered, transferSyntax: string): InstanceHeader | 'more' {
+async function headerOf(all: Gathered, transferSyntax: string): Promise<InstanceHeader | 'more'> {
   for (let most = FIRST_READ; ; most *= 4) {
     const bytes = all.first(most)
-    const header = readBareHeader(bytes, transferSyntax, all.length)
+    const header = await readBareHeaderInTurns(bytes, transferSyntax, all.length)
     if (header !== 'more' || bytes.length === all.length) return header
   }
 }
@@ -116,7 +117,9 @@ export function damagedHeader(
     ...{
       functionalGroups: false,
       tiled: false,
-      modalityLut: false,
+      isRescaled: false,
+      modalityLut: undefined,
+      realWorld: [],
       pixelData: undefined,
       floatPixels: false,
     },

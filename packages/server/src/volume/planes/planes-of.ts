@@ -1,6 +1,7 @@
 import type { InstanceHeader } from '../../dicom/source.ts'
 import type { Fault } from '../judge.ts'
 import type { Plane } from '../plane.ts'
+import { enhancedPlanes } from './enhanced.ts'
 import { planeOf } from './plane-facts.ts'
 import { objectValues } from './value-map.ts'
 
@@ -16,8 +17,13 @@ export function planesOf(header: InstanceHeader): Plane[] | Fault {
   const { rows, columns } = header
   if (!rows || !columns)
     return { code: 'MDM_PIXELS', reason: 'the size of the image is not said', tags: ['Rows', 'Columns'] }
-  if (header.frames !== 1 || header.functionalGroups)
-    return { code: 'MDM_MULTIFRAME', reason: 'the object holds several frames', tags: ['NumberOfFrames'] }
+  if (header.functionalGroups) return enhancedPlanes(header, { rows, columns })
+  if (header.frames !== 1)
+    return {
+      code: 'MDM_MULTIFRAME',
+      reason: 'the object holds several frames, and does not say where each of them lies',
+      tags: ['NumberOfFrames'],
+    }
   if (header.tiled)
     return {
       code: 'MDM_MULTIFRAME',
