@@ -30,6 +30,7 @@ t.test('every example of every help text runs', async (t) => {
     for (const example of examples) {
       await t.test(example, { timeout: 120_000 }, async (t) => {
         if (/\bquarantine\b/.test(example)) await addRefused(grid)
+        if (/\b(HELD_ID|RELEASED_ID)\b/.test(example)) await addHeld(grid)
         const scratch = await mkdtemp(join(grid.scratch, 'example-'))
         const command = await filledIn(example, words, scratch, used)
         t.teardown(() => stopDemos(scratch))
@@ -90,6 +91,12 @@ async function valuesFor(grid: Grid): Promise<Words> {
       const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--ids'])
       return stdout.split('\n')[0]!
     },
+    HELD_ID: () => heldId(grid),
+    RELEASED_ID: async () => {
+      const id = await heldId(grid)
+      await grid.ok('admin', ['quarantine', 'release', id, '--reason', 'an example'])
+      return id
+    },
     ROSTER: () => at(stored.sites[me.site].roster),
     FINGERPRINT: () => `'${shown.sites[0].fingerprint}'`,
     CERTIFICATE: () => at(stored.credential.certificate),
@@ -118,6 +125,18 @@ async function addRefused(grid: Grid): Promise<void> {
     attributes: (k) => ({ ImagePositionPatient: [0, 0, [0, 2, 4, 11][k]!] }),
   })
   await grid.ok('admin', ['register'])
+}
+
+/** One more series that a person must look at. */
+async function addHeld(grid: Grid): Promise<void> {
+  const attributes = () => ({ BurnedInAnnotation: 'YES' })
+  await addSeries(join(grid.dir, 'source'), `held-${randomUUID()}`, { attributes })
+  await grid.ok('admin', ['register'])
+}
+
+async function heldId(grid: Grid): Promise<string> {
+  const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--code', 'MDM_PRIVACY_HELD', '--ids'])
+  return stdout.split('\n')[0]!
 }
 
 /** Examples may change the configuration, so each has its own. */

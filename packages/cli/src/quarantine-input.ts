@@ -1,5 +1,5 @@
 import { MdmError } from '@mdm/core/errors'
-import { Args } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 
 /** The argument of commands about rows in quarantine. */
 export const quarantineArgs = {
@@ -9,6 +9,13 @@ export const quarantineArgs = {
     description: 'id of a row in quarantine; - reads ids from stdin',
   }),
 }
+
+/** Why something is done to rows: it stays in the audit log. */
+export const quarantineReason = Flags.string({
+  required: true,
+  helpValue: 'TEXT',
+  description: 'why, in up to 200 characters, for the audit log; without patient data',
+})
 
 /** @throws MDM_USAGE for no id, or one that is none */
 export async function quarantineIds(

@@ -42,6 +42,7 @@ import { quarantineRoutes } from './register/quarantine-routes.ts'
 import type { RegisterOptions, Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
+import { openReleases } from './register/releases.ts'
 import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
 import { sourceRefused, sourceRoutes } from './register/source-routes.ts'
@@ -204,7 +205,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
     sourceRoutes(app, { sources, rows, roster, audit })
     registerRoutes(app, { db, registration, roster, audit })
-    quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), roster, audit, now })
+    const releases = openReleases({ db, audit, now, site: config.site })
+    quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)

@@ -16,6 +16,10 @@ export const QuarantineRow = z.object({
   digest: z.string(),
   created: z.iso.datetime(),
   next: z.string(),
+  /** the row itself holds objects for a person, who may release them; what only waits for them is not released by itself */
+  releasable: z.boolean(),
+  /** a person let these objects leave; the row stays until that is taken back */
+  released: z.object({ time: z.iso.datetime(), by: z.string(), reason: z.string() }).optional(),
 })
 export type QuarantineRow = z.infer<typeof QuarantineRow>
 
@@ -37,8 +41,8 @@ export const getQuarantine = contract({
   reply: QuarantineRow,
 })
 
-/** Why a row is dropped goes to the audit log: one line, without patient data. */
-export const DropReason = z
+/** Why something is done to a row goes to the audit log: one line, without patient data. */
+export const QuarantineReason = z
   .string()
   .min(3)
   .max(200)
@@ -49,6 +53,24 @@ export const postDropQuarantine = contract({
   method: 'POST',
   path: '/v1/quarantine/:id/drop',
   params: z.object({ id: QuarantineId }),
-  body: z.strictObject({ reason: DropReason }),
+  body: z.strictObject({ reason: QuarantineReason }),
   reply: z.object({ dropped: QuarantineId }),
+})
+
+/** Lets exactly the objects leave that the row holds for privacy, and registers their series next; administrators only. */
+export const postReleaseQuarantine = contract({
+  method: 'POST',
+  path: '/v1/quarantine/:id/release',
+  params: z.object({ id: QuarantineId }),
+  body: z.strictObject({ reason: QuarantineReason }),
+  reply: z.object({ released: QuarantineId }),
+})
+
+/** Takes a release back: volumes with these objects are gone. */
+export const postRetractQuarantine = contract({
+  method: 'POST',
+  path: '/v1/quarantine/:id/retract',
+  params: z.object({ id: QuarantineId }),
+  body: z.strictObject({ reason: QuarantineReason }),
+  reply: z.object({ retracted: QuarantineId }),
 })

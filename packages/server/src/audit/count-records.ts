@@ -13,6 +13,8 @@ export const AUDIT_EVENTS = [
   'quarantine-dropped',
   'quarantine-ended',
   'quarantine-read',
+  'quarantine-released',
+  'quarantine-retracted',
   'registration-asked',
   'request-refused',
   'roster-accepted',

@@ -22,6 +22,8 @@ export interface KnownVolume {
   readonly goneSince: string | null
 }
 
+type Announcing = Pick<CommitOptions, 'db' | 'site' | 'now'>
+
 interface Seen {
   readonly source: Pick<DicomSource, 'name'>
   readonly caller: AuditCaller
@@ -97,7 +99,7 @@ export async function isThere(
  * @returns false when it was marked already
  * @see decision 36
  */
-export async function markGone(o: CommitOptions, volume: KnownVolume, of: Seen): Promise<boolean> {
+export async function markGone(o: Announcing, volume: KnownVolume, of: Seen): Promise<boolean> {
   return await inTransaction(o.db, async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('volumes')
@@ -112,7 +114,7 @@ export async function markGone(o: CommitOptions, volume: KnownVolume, of: Seen):
 }
 
 /** The source has a volume again, or another source of the site has: the version that was is there once more. */
-export async function markReturned(o: CommitOptions, volume: KnownVolume, of: Seen): Promise<void> {
+export async function markReturned(o: Announcing, volume: KnownVolume, of: Seen): Promise<void> {
   const source = of.source.name
   await inTransaction(o.db, async (trx) => {
     const { numUpdatedRows } = await trx
@@ -129,7 +131,7 @@ export async function markReturned(o: CommitOptions, volume: KnownVolume, of: Se
 
 async function announce(
   trx: SiteQueries,
-  o: CommitOptions,
+  o: Announcing,
   { guid, latest: version }: KnownVolume,
   { change, source, caller }: Seen & { change: 'gone' | 'returned' },
 ): Promise<void> {

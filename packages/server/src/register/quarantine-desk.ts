@@ -16,7 +16,7 @@ export interface QuarantineDesk {
    * Forgets a row. It is kept where nobody sees it, so that the same refusal makes no new one; other content of the series does.
    *
    * @param of `reason` goes to the audit log
-   * @throws MDM_NOT_FOUND | MDM_AUDIT
+   * @throws MDM_NOT_FOUND | MDM_CONFLICT for what was released | MDM_AUDIT
    */
   drop(id: string, of: { reason: string; caller: AuditCaller; now: Date; requestId: string }): Promise<void>
 }
@@ -42,9 +42,11 @@ export function openQuarantineDesk(db: SiteStore, audit: Audit): QuarantineDesk 
           .set({ dropped: now.toISOString() })
           .where('id', '=', id)
           .where('dropped', 'is', null)
-          .returning('source')
+          .returning(['source', 'released'])
           .executeTakeFirst()
         if (row === undefined) throw noRow()
+        if (row.released !== null)
+          throw new MdmError('MDM_CONFLICT', `${id} was released: "mdm quarantine retract" takes that back`)
         await putOutbox(trx, {
           ...{ eventId: `quarantine-dropped:${id}`, event: 'quarantine-dropped', outcome: 'done' },
           ...{ caller, requestId },
@@ -69,7 +71,14 @@ function rowOf(row: QuarantineTable): QuarantineRow {
     created,
     next,
     tags: JSON.parse(row.tags) as string[],
+    releasable: row.holds > 0,
+    ...releaseOf(row),
   }
+}
+
+function releaseOf({ released, released_by: by, release_reason: reason }: QuarantineTable) {
+  if (released === null || by === null || reason === null) return {}
+  return { released: { time: released, by: (JSON.parse(by) as AuditCaller).dn, reason } }
 }
 
 function noRow(): MdmError {

@@ -1,17 +1,24 @@
 import { MdmError } from '@mdm/core/errors'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
-import { getQuarantine, listQuarantine, postDropQuarantine } from '@mdm/core/wire/quarantine'
+import {
+  getQuarantine,
+  listQuarantine,
+  postDropQuarantine,
+  postReleaseQuarantine,
+  postRetractQuarantine,
+} from '@mdm/core/wire/quarantine'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { App } from '../http/app.ts'
 import { route } from '../http/route.ts'
 import type { QuarantineDesk } from './quarantine-desk.ts'
+import type { Releases } from './releases.ts'
 
 const DEFAULT_LIMIT = 100
 
 /** `mdm quarantine`: what was refused, for administrators of the site only; each look is in the audit log before the answer. */
 export function quarantineRoutes(
   app: App,
-  o: { desk: QuarantineDesk; roster: () => TrustedRoster; audit: Audit; now: () => Date },
+  o: { desk: QuarantineDesk; releases: Releases; roster: () => TrustedRoster; audit: Audit; now: () => Date },
 ): void {
   /** The same for every other caller, so it says nothing of any row. */
   const administrator = ({ dn, issuer, spki }: AuditCaller): AuditCaller => {
@@ -44,5 +51,15 @@ export function quarantineRoutes(
     const by = administrator(caller)
     await o.desk.drop(params.id, { reason: body.reason, caller: by, now: o.now(), requestId })
     return { dropped: params.id }
+  })
+
+  route(app, postReleaseQuarantine, async ({ params, body, caller, requestId }) => {
+    await o.releases.release(params.id, { ...body, caller: administrator(caller), requestId })
+    return { released: params.id }
+  })
+
+  route(app, postRetractQuarantine, async ({ params, body, caller, requestId }) => {
+    await o.releases.retract(params.id, { ...body, caller: administrator(caller), requestId })
+    return { retracted: params.id }
   })
 }

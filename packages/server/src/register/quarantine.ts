@@ -17,7 +17,15 @@ import { putOutbox } from './outbox.ts'
 export async function quarantine(
   db: SiteQueries,
   refusal: Refusal,
-  of: { source: string; series: SeriesRef; digest: Sha256; caller: AuditCaller; now: Date },
+  of: {
+    source: string
+    series: SeriesRef
+    digest: Sha256
+    /** objects that this refusal itself holds for a person; none where it is only withheld with others */
+    holds?: number
+    caller: AuditCaller
+    now: Date
+  },
 ): Promise<RefusedVolume & { isDropped: boolean }> {
   const { code, reason, instances, tags = [] } = refusal
   const known = await db
@@ -40,6 +48,7 @@ export async function quarantine(
       instances,
       digest: of.digest,
       created: of.now.toISOString(),
+      holds: of.holds ?? 0,
       ...{ dropped: null, released: null, released_by: null, release_reason: null },
     })
     .execute()
@@ -59,7 +68,8 @@ export type QuarantineEnd = 'registered' | 'left' | 'changed'
 
 /**
  * Removes what was refused of a series before and is not refused now: it was registered, has left the source, or is refused for
- * something else. With it goes what an administrator dropped: other content may be refused anew.
+ * something else. With it goes what an administrator dropped: other content may be refused anew. What was released stays: it is a
+ * person's word, and counts again when these very objects return.
  *
  * @param of `kept` are the digests of what is refused now
  */
@@ -82,6 +92,7 @@ export async function endQuarantine(
         .where('source', '=', source)
         .where('series', '=', series.series)
         .where('study', '=', series.study)
+        .where('released', 'is', null)
         .execute()
     ).filter(({ digest }) => !of.kept.includes(digest))
   // Most series never were in quarantine: they need no transaction.

@@ -14,6 +14,7 @@ import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
 import { refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
+import { holdsOf, releasedHolds, type Hold } from './holds.ts'
 import { flushOutbox } from './outbox.ts'
 import {
   isThere,
@@ -88,11 +89,16 @@ export async function* registerSeries(
   await o.journal.beginSeries(first, entry)
   await o.after?.('J1')
   const headers = await headersOf(of)
-  const plan = headers.length === 0 ? await planNothing(o, of) : (o.plan ?? planSeries)(headers)
+  const holds = holdsOf(o.pseudonymKey, { source: source.name, series: ref }, headers)
+  const released = new Set((await releasedHolds(o.db, holds)).flatMap(({ sops }) => [...sops]))
+  const plan =
+    headers.length === 0
+      ? await planNothing(o, of)
+      : (o.plan ?? planSeries)(headers, { released: ({ sop }) => released.has(sop) })
   await o.after?.('J2')
   const kept: Sha256[] = []
   for (const refusal of plan.refused) {
-    const { outcome, digest } = await refuse(o, of, refusal, headers)
+    const { outcome, digest } = await refuse(o, of, refusal, { headers, holds })
     kept.push(digest)
     yield outcome
   }
@@ -108,7 +114,8 @@ export async function* registerSeries(
     waiting ||= outcome.type === 'waiting'
     yield outcome
   }
-  yield* withdraw(o, of, plan, headers)
+  const held = new Set(holds.flatMap(({ sops }) => [...sops]).filter((sop) => !released.has(sop)))
+  yield* withdraw(o, of, plan, new Set(sopsOf(headers).filter((sop) => !held.has(sop))))
   await o.journal.settle({ source: source.name, series: first, made: keys })
   if (plan.volumes.length === 0) await close(o, first, plan.refused)
   if (waiting) return
@@ -149,11 +156,11 @@ async function* withdraw(
   o: RegisterOptions,
   of: SeriesJob,
   plan: SeriesPlan,
-  headers: readonly InstanceHeader[],
+  shown: ReadonlySet<string>,
 ): AsyncGenerator<Outcome> {
   const made = new Set(plan.volumes.map(({ label }) => label))
   const used = new Set(plan.volumes.flatMap(({ slices }) => slices.map(({ sop }) => sop)))
-  const sops = new Set(sopsOf(headers).filter((sop) => !used.has(sop)))
+  const sops = new Set([...shown].filter((sop) => !used.has(sop)))
   for (const volume of await volumesOf(o.db, of.source.name, of.ref)) {
     if (made.has(volume.label)) continue
     const there = plan.refused.length > 0 && (await isThere(o.db, volume, sops))
@@ -178,12 +185,13 @@ async function refuse(
   o: RegisterOptions,
   { source, ref, caller }: SeriesJob,
   refusal: Refusal,
-  headers: readonly InstanceHeader[],
+  { headers, holds }: { headers: readonly InstanceHeader[]; holds: readonly Hold[] },
 ): Promise<{ outcome: Outcome; digest: Sha256 }> {
   const { code, reason } = refusal
+  const hold = code === 'MDM_PRIVACY_HELD' ? holds.find((held) => held.reason === reason) : undefined
   const of = { source: source.name, series: ref, code, reason, sops: sopsOf(headers) }
-  const digest = refusalDigest(o.pseudonymKey, of)
-  const kept = { source: source.name, series: ref, digest, caller, now: o.now() }
+  const digest = hold?.digest ?? refusalDigest(o.pseudonymKey, of)
+  const kept = { source: source.name, series: ref, digest, holds: hold?.sops.size ?? 0, caller, now: o.now() }
   const { isDropped, ...refused } = await inTransaction(o.db, (trx) => quarantine(trx, refusal, kept))
   await flushOutbox(o.db, o.audit)
   if (isDropped) return { outcome: { type: 'dropped', quarantine: refused.quarantine }, digest }

@@ -147,6 +147,7 @@ async function departed(db: SiteStore, source: string, there: readonly SeriesRef
     .distinct()
     .where('source', '=', source)
     .where('series', '<>', '')
+    .where('released', 'is', null)
     .execute()
   if (there.length === 0 && registered.length >= AWAY)
     throw new MdmError('MDM_SOURCE_UNREACHABLE', `source ${source} shows nothing of what it had`)

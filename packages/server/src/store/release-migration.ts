@@ -6,6 +6,10 @@ export const RELEASE: Migration = {
     await db.schema.alterTable('slices').addColumn('released', 'text').execute()
     for (const column of ['released', 'released_by', 'release_reason'])
       await db.schema.alterTable('quarantine').addColumn(column, 'text').execute()
+    await db.schema
+      .alterTable('quarantine')
+      .addColumn('holds', 'integer', (c) => c.notNull().defaultTo(0))
+      .execute()
     await db.schema.alterTable('medical').addColumn('face', 'text').execute()
   },
 }

@@ -176,6 +176,8 @@ export interface QuarantineTable {
   created: string
   /** when an administrator dropped it: a row that is kept so that the same refusal makes no new one */
   dropped: string | null
+  /** objects that this row itself holds for privacy; 0 for all else */
+  holds: number
   /** when, by whom (JSON {dn, issuer, spki}) and why a person let its pixels leave; such a row stays until that is taken back */
   released: string | null
   released_by: string | null

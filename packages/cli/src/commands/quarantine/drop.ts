@@ -1,7 +1,6 @@
-import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../base-command.ts'
 import { failuresOf, type Failure } from '../../failures.ts'
-import { quarantineArgs, quarantineIds } from '../../quarantine-input.ts'
+import { quarantineArgs, quarantineIds, quarantineReason } from '../../quarantine-input.ts'
 
 /** What nobody will mend need not be looked at again. */
 export default class QuarantineDrop extends BaseCommand {
@@ -13,13 +12,7 @@ export default class QuarantineDrop extends BaseCommand {
     '<%= config.bin %> quarantine ls --code=MDM_GEOMETRY_GAP --ids | <%= config.bin %> <%= command.id %> --reason "never completed" --json',
   ]
   static override args = quarantineArgs
-  static override flags = {
-    reason: Flags.string({
-      required: true,
-      helpValue: 'TEXT',
-      description: 'why, in up to 200 characters, for the audit log; without patient data',
-    }),
-  }
+  static override flags = { reason: quarantineReason }
 
   async run(): Promise<{ dropped: string[]; errors?: Failure[] }> {
     const { args, flags } = await this.parse(QuarantineDrop)

@@ -43,6 +43,12 @@ function lines(row: QuarantineRow): [string, string][] {
     ['source', row.source],
     ['since', row.created],
     ['digest', row.digest],
-    ['next', row.next],
+    ...(row.released === undefined
+      ? [['next', row.next] as [string, string]]
+      : ([
+          ['released', row.released.time],
+          ['by', row.released.by],
+          ['because', row.released.reason],
+        ] as [string, string][])),
   ]
 }
