@@ -114,7 +114,7 @@ async function registerNext(db: SiteQueries, row: QuarantineTable, updated: stri
     .where('source', '=', row.source)
     .where('study', '=', row.study)
     .where('series', '=', row.series)
-    .where('ordinal', '=', 1)
+    .whereRef('volume_key', '=', 'series_key')
     .execute()
 }
 
