@@ -14,6 +14,17 @@ export interface SeriesRef {
 /** Direction cosines of the row and the column, LPS (0020,0037). */
 export type Orientation = [number, number, number, number, number, number]
 
+/** What an image of many slices as tiles says of them, in order of rows of tiles; positions in mm, LPS. */
+export interface TileFacts {
+  readonly count: number
+  /** of the centre of the first pixel of each tile (UIH) */
+  readonly positions?: readonly Vec3[]
+  /** points to where the slices go, one after the other (Siemens) */
+  readonly normal?: Vec3
+  /** centres of the slices as the protocol has them, in its order (Siemens) */
+  readonly centres?: readonly Vec3[]
+}
+
 /**
  * What we read of one DICOM object: a closed list, text already decoded. A value that is absent or malformed is
  * undefined; nothing is guessed here.
@@ -51,6 +62,8 @@ export interface InstanceHeader extends SeriesRef {
   frameTable?: FrameTable
   /** true for a Siemens mosaic or UIH grid: many slices as tiles of one image */
   tiled: boolean
+  /** of a tiled image that says it */
+  tiles?: TileFacts
   /** true where the object as a whole has a slope or an intercept */
   isRescaled: boolean
   /** in place of slope and intercept (0028,3000) */

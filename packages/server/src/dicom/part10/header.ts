@@ -7,6 +7,7 @@ import { readModalityLut, readRealWorld } from './lookup-tables.ts'
 import { objectMarks } from './object-marks.ts'
 import { pixelsFit } from './pixels.ts'
 import { atOnce, inTurns, type Steps } from './steps.ts'
+import { readTiles } from './tiles.ts'
 import { valuesOf, type Values } from './values.ts'
 
 /** What the first part of an object gives: its header; 'more' when that goes on; undefined for no DICOM object. */
@@ -90,6 +91,7 @@ function* headerOf(elements: Elements, fileBytes: number): Steps<InstanceHeader>
   const image = { transferSyntax: elements.start.transferSyntax, ...describeImage(values, elements) }
   const damaged = elements.damaged || text === undefined || !pixelsFit(image, fileBytes)
   const frameTable = damaged ? undefined : yield* readFrameTable(elements)
+  const tiles = image.tiled ? yield* readTiles(elements, values) : undefined
   const modalityLut = yield* readModalityLut(elements, image.pixelRepresentation)
   const isRescaled = values.has('x00281053') || values.has('x00281052')
   const realWorld = isRescaled ? [] : yield* readRealWorld(elements, image.pixelRepresentation)
@@ -99,6 +101,7 @@ function* headerOf(elements: Elements, fileBytes: number): Steps<InstanceHeader>
     ...(damaged && { fault: 'MDM_DICOM' as const }),
     ...image,
     ...describePlane(values),
+    ...(tiles !== undefined && { tiles }),
     isRescaled,
     modalityLut,
     realWorld,

@@ -3,6 +3,7 @@ import type { Fault } from '../judge.ts'
 import type { Plane } from '../plane.ts'
 import { enhancedPlanes } from './enhanced.ts'
 import { planeOf } from './plane-facts.ts'
+import { tilePlanes } from './tiled.ts'
 import { objectValues } from './value-map.ts'
 
 /**
@@ -24,12 +25,7 @@ export function planesOf(header: InstanceHeader): Plane[] | Fault {
       reason: 'the object holds several frames, and does not say where each of them lies',
       tags: ['NumberOfFrames'],
     }
-  if (header.tiled)
-    return {
-      code: 'MDM_MULTIFRAME',
-      reason: 'the object holds several slices as tiles of one image',
-      tags: ['ImageType'],
-    }
+  if (header.tiled) return tilePlanes(header, { rows, columns })
   const values = objectValues(header)
   if ('code' in values) return values
   const plane = planeOf(header, { frame: 0, rows, columns }, header, values)
