@@ -2,6 +2,7 @@
 import { deflateRawSync } from 'node:zlib'
 import { LONG_VRS } from '@mdm/server/dicom/part10/encoding'
 import type { Random } from '../../fixtures/random.ts'
+import { frameGroups, sequence } from './frames.ts'
 import * as hostile from './hostile.ts'
 import type { Seed } from './seeds.ts'
 import { element, fragments, mark, ITEM, SEQUENCE_END, withSyntax } from './write.ts'
@@ -32,13 +33,13 @@ const ESCAPES = ['$B', '$(D', '(B', '(J', '$)C', '$)A', ')I', '-F', '-T', '%', '
 /** Attributes that are read, by the VR they have. */
 const NUMERIC: readonly (readonly [tag: number, count: number])[] = [
   [0x00280008, 1], [0x00200032, 3], [0x00200037, 6], [0x00280030, 2], [0x00180050, 1], [0x00180088, 1],
-  [0x00281052, 1], [0x00281053, 1],
+  [0x00281052, 1], [0x00281053, 1], [0x00180086, 1], [0x00181060, 1], [0x00200012, 1], [0x00200100, 1], [0x00541300, 1],
 ] // prettier-ignore
 const COUNTS = [0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103]
 const TEXTS = [0x00100010, 0x00100020, 0x00080080, 0x00081030, 0x0008103e, 0x00080008, 0x00081050, 0x00081070]
 
 export const MUTATIONS: Record<string, { share: number; make: Mutation }> = {
-  'bits flipped': { share: 190, make: (s, r) => edited(s, r, (bytes, at) => (bytes[at]! ^= 1 << r(8))) },
+  'bits flipped': { share: 120, make: (s, r) => edited(s, r, (bytes, at) => (bytes[at]! ^= 1 << r(8))) },
   'bytes replaced': {
     share: 120,
     make: (s, r) => edited(s, r, (bytes, at) => (bytes[at] = r(2) === 0 ? 255 : r(256))),
@@ -79,6 +80,13 @@ export const MUTATIONS: Record<string, { share: number; make: Mutation }> = {
     share: 1,
     make: (s, r) => inserted(s, r, hostile.manyUnended(s, size(r), r(2) === 0 ? 'OB' : 'UN')),
   },
+  'functional groups lie': { share: 50, make: groupsLie },
+  'functional groups of other frames': {
+    share: 10,
+    make: (s, r) =>
+      inserted(s, r, frameGroups(r(20) === 0 ? 2000 : r(9), { encoding: s, delimited: r(2) === 0 })),
+  },
+  'table of values lies': { share: 10, make: tableLies },
   'deflate bomb': { share: 1, make: bombed },
 }
 
@@ -177,6 +185,44 @@ function numberReplaced(seed: Seed, random: Random): Draft {
   const long = '9'.repeat(random(2) * random(3000))
   const values = Array.from({ length: count + random(2) }, () => NUMBERS[random(NUMBERS.length)]! + long)
   return replaced(seed, tag, 'DS', values.join('\\'))
+}
+
+/** Somewhere in the functional groups or the header of tiles, where there are any, else in another sequence or private value. */
+function groupsLie(seed: Seed, random: Random): Draft {
+  const inner = [0x52009229, 0x52009230, 0x00291010, 0x00291020, 0x00651051]
+  const at = seed.elements.find((offset) => tagOf(seed, offset) === inner[random(inner.length)])
+  if (at === undefined) return privateSequence(seed, random)
+  const end = seed.elements.find((offset) => offset > at) ?? seed.dataSet.length
+  const dataSet = Buffer.from(seed.dataSet)
+  for (let edits = 1 + random(3); edits > 0; edits--) {
+    const place = at + random(Math.max(1, end - at - 4))
+    if (random(3) === 0) dataSet[place] = random(256)
+    else if (seed.bigEndian) dataSet.writeUInt32BE(LENGTHS[random(LENGTHS.length)]!, place)
+    else dataSet.writeUInt32LE(LENGTHS[random(LENGTHS.length)]!, place)
+  }
+  return { ...draft(seed), dataSet }
+}
+
+/** A Modality LUT or a Real World Value Mapping whose numbers do not fit each other. */
+function tableLies(seed: Seed, random: Random): Draft {
+  const bytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () => random(256)))
+  const small = (): Buffer => Buffer.from([random(9), 0])
+  const value = (tag: number, vr: string, content: Buffer): Buffer => element(tag, vr, content, seed)
+  const lut = [
+    value(0x00283002, 'US', Buffer.concat([small(), small(), small()])),
+    value(0x00283006, 'US', bytes(random(40))),
+  ]
+  const real = [
+    value(0x00409211, 'US', bytes(2)),
+    value(0x00409212, 'FD', bytes(random(40))),
+    value(0x00409216, 'US', small()),
+    value(0x00409224, 'FD', bytes(8)),
+    value(0x00409225, 'FD', bytes(8)),
+  ]
+  const [tag, parts] = random(2) === 0 ? [0x00283000, lut] : [0x00409096, real]
+  const item = Buffer.concat(parts.filter(() => random(8) > 0))
+  const o = { encoding: seed, delimited: random(2) === 0 }
+  return inserted(seed, random, sequence(tag, Array<Buffer>(random(12)).fill(item), o))
 }
 
 function textReplaced(seed: Seed, random: Random): Draft {

@@ -4,6 +4,8 @@ import { ERRORS, MdmError } from '@mdm/core/errors'
 import { parseNrrdHeader } from '@mdm/core/volume/formats/nrrd'
 import { Volume } from '@mdm/core/volume/volume'
 import { headerSteps, MAX_HEADER_BYTES, MAX_IMAGE_BYTES, pixelSpan } from '@mdm/server/dicom/part10/index'
+import { planesOf } from '@mdm/server/volume/planes/index'
+import { NUMBER_FACTS, type NumberFact } from '@mdm/server/dicom/frame-table'
 import type { InstanceHeader } from '@mdm/server/dicom/source'
 import { planSeries } from '@mdm/server/volume/group'
 import type { Random } from '../../fixtures/random.ts'
@@ -73,7 +75,7 @@ function outcomeOf<T>(step: () => T): () => T {
 }
 
 /** Runs work that pauses between its steps, when the server does other work. */
-function timedSteps<T>(begin: () => Generator<undefined, T>): Timed<T> {
+export function timedSteps<T>(begin: () => Generator<undefined, T>): Timed<T> {
   const steps = begin()
   for (let longest = 0; ;) {
     const { ms, outcome } = timed(() => steps.next())
@@ -134,6 +136,7 @@ export function readAltered(
   tally.read++
   if (header.fault !== undefined) tally.damaged++
   if (!isPossible(header, bytes)) note(tally, 'broken', `${kind}: a header that cannot be`)
+  if (!hasPossiblePlanes(header)) note(tally, 'broken', `${kind}: planes that cannot be`)
   if (o.random(16) === 0) {
     const whole = attempt(tally, kind, o.secrets, () =>
       measured(tally, kind, () => timedSteps(() => headerSteps(bytes, bytes.length))),
@@ -175,8 +178,49 @@ function isPossible(header: InstanceHeader, bytes: Buffer): boolean {
     numbers.every((number) => number === undefined || Number.isFinite(number)) &&
     (span === undefined ||
       (span.start < span.end && span.end <= bytes.length && span.end - span.start <= MAX_IMAGE_BYTES)) &&
-    JSON.stringify(header).length <= MAX_HEADER_JSON
+    JSON.stringify({ ...header, frameTable: undefined }).length <= MAX_HEADER_JSON &&
+    isCompact(header.frameTable)
   )
+}
+
+/** Whole columns, and of bounded size for each frame. */
+function isCompact(table: InstanceHeader['frameTable']): boolean {
+  if (table === undefined) return true
+  const { frames, numbers, texts } = table
+  const whole = (length: number, width: number): boolean => length === width || length === width * frames
+  return (
+    Object.entries(numbers).every(([fact, { length }]) => whole(length, NUMBER_FACTS[fact as NumberFact])) &&
+    Object.values(texts).every(
+      ({ different, of }) =>
+        whole(of.length, 1) &&
+        of.every((i) => i < different.length) &&
+        different.every((text) => text.length <= 96),
+    )
+  )
+}
+
+/** Holds the planes of an object, if it has any, to what grouping relies on. */
+function hasPossiblePlanes(header: InstanceHeader): boolean {
+  try {
+    const planes = planesOf(header)
+    if ('code' in planes) return planes.code in ERRORS
+    return (
+      planes.length > 0 &&
+      planes.every(({ position, orientation, pixelSpacing, values, marks, rows, columns, tile }) => {
+        const { slope, intercept, table } = values
+        const numbers = [...position, ...orientation, ...pixelSpacing, slope, intercept]
+        const { left = 0, top = 0 } = tile ?? {}
+        return (
+          [...numbers, ...(table?.values ?? [])].every(Number.isFinite) &&
+          Object.values(marks).every((mark) => mark !== undefined && !Number.isNaN(mark)) &&
+          left + columns <= header.columns! &&
+          top + rows <= header.rows!
+        )
+      })
+    )
+  } catch {
+    return false
+  }
 }
 
 /** Plans a series of altered objects: as they are, or as a stack of the first, some of which took a value from the others. */

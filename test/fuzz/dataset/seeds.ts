@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { writeEnhanced } from '@mdm/server/dicom/dcmjs/write-enhanced'
 import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
 import { readFileMeta, readHeader } from '@mdm/server/dicom/part10/index'
 import { spanAt, UNDEFINED_LENGTH, type Encoding } from '@mdm/server/dicom/part10/encoding'
@@ -62,6 +63,11 @@ export async function ownSeeds(): Promise<Seed[]> {
       }
     }
     const [ct] = files
+    for (const transferSyntax of [SYNTAXES.explicit, SYNTAXES.implicit]) {
+      const series = { modality: 'MR', transferSyntax, slices: 4, object: PHI } as const
+      const { files: written } = await writeEnhanced(join(dir, `enhanced${transferSyntax}`), small(series))
+      files.push(await readFile(written[0]!))
+    }
     const seed = seedOf(ct!)!
     const named = (uid: string, dataSet: Buffer) => Buffer.concat([withSyntax(seed.meta, uid), dataSet])
     files.push(named(SYNTAXES.deflated, deflateRawSync(seed.dataSet)))

@@ -58,6 +58,7 @@ function* sequence<Name>(
   if (end > bytes.length) return undefined
   let at = dataOffset
   for (let index = 0; at < end; index++) {
+    if (++counter.passed % PAUSE_AFTER === 0) yield
     if (at + 8 > end) return undefined
     if (length === UNDEFINED_LENGTH && tagAt(bytes, at, encoding.bigEndian) === SEQUENCE_END) return at + 8
     const span = itemAt(bytes, at, encoding)
