@@ -70,8 +70,7 @@ export interface InstanceHeader extends SeriesRef {
   modalityLut: ModalityLut | 'malformed' | undefined
   /** of an object that is not rescaled, in order of preference (0040,9096) */
   realWorld: readonly RealWorldMapping[]
-  /** where the pixel data lies in the object; length undefined when encapsulated */
-  pixelData: { offset: number; length: number | undefined } | undefined
+  pixelData: PixelDataPlace | undefined
   /** float or double pixel data in place of integers */
   floatPixels: boolean
   /** of the object in its series (0020,0013); often no order in space */
@@ -79,6 +78,22 @@ export interface InstanceHeader extends SeriesRef {
   /** of the object as a whole, or of the frames that do not say otherwise */
   marks: FrameMarks
   text: Readonly<Partial<Record<TextKeyword, string>>>
+}
+
+/** Where the pixel data lies in its object, and how it is laid out there. */
+export interface PixelDataPlace {
+  /** where its value begins; in a deflated object, where it does once that is inflated */
+  offset: number
+  /** undefined when encapsulated */
+  length: number | undefined
+  /** OB, OW, OF or OD, where the object says so */
+  vr?: string
+  /** true when the samples of a pixel are not beside each other but in planes (0028,0006) */
+  planar?: boolean
+  /** extended offset table (7FE0,0001) and its lengths (7FE0,0002) */
+  offsetTable?: { offsets: { start: number; end: number }; lengths: { start: number; end: number } }
+  /** where the deflated data set begins */
+  deflatedFrom?: number
 }
 
 /** An object of which frames are wanted; all of them unless told, counted from 0. */

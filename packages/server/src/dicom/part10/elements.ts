@@ -15,7 +15,7 @@ export interface Elements {
   start: DataSetStart
   byTag: ReadonlyMap<string, ElementHead>
   /** length undefined when encapsulated */
-  pixelData: { tag: string; offset: number; length: number | undefined } | undefined
+  pixelData: { tag: string; vr: string | undefined; offset: number; length: number | undefined } | undefined
   /** true when the object ends, or stops making sense, before its header does */
   damaged: boolean
   /** tag of the element that begins in the bytes there are and does not end in them */
@@ -75,9 +75,9 @@ function* walk(start: DataSetStart): Steps<Elements> {
     if (count % PAUSE_AFTER === PAUSE_AFTER - 1) yield
     const element = count < MAX_ELEMENTS ? readHead(start, at) : undefined
     if (element === undefined) return damaged
-    const { tag, dataOffset, length } = element
+    const { tag, vr, dataOffset, length } = element
     if (PIXEL_TAGS.has(tag)) {
-      const pixels = { tag, offset: dataOffset, length: length === UNDEFINED_LENGTH ? undefined : length }
+      const pixels = { tag, vr, offset: dataOffset, length: length === UNDEFINED_LENGTH ? undefined : length }
       return { start, byTag, pixelData: pixels, damaged: false }
     }
     const end = yield* passValue(start, element)

@@ -1,8 +1,9 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Vec3 } from '@mdm/core/volume/volume'
-import type { InstanceHeader, Orientation } from '../source.ts'
+import type { InstanceHeader, Orientation, PixelDataPlace } from '../source.ts'
 import { readElements, type Elements } from './elements.ts'
 import { readFrameTable } from './functional-groups.ts'
+import { DEFLATED } from './locate.ts'
 import { readModalityLut, readRealWorld } from './lookup-tables.ts'
 import { objectMarks } from './object-marks.ts'
 import { pixelsFit } from './pixels.ts'
@@ -117,7 +118,8 @@ function uid(text: string): string {
   return /^[\x21-\x7e]{1,128}$/.test(text) ? text : ''
 }
 
-function describeImage(values: Values, { pixelData }: Elements) {
+function describeImage(values: Values, elements: Elements) {
+  const { pixelData } = elements
   const imageType = values.codes('x00080008')
   const frames = values.numbers('x00280008', 1)?.[0]
   return {
@@ -136,8 +138,28 @@ function describeImage(values: Values, { pixelData }: Elements) {
     intercept: values.ascii('x00281052') === '' ? 0 : values.numbers('x00281052', 1)?.[0],
     functionalGroups: values.has('x52009229') || values.has('x52009230'),
     tiled: imageType.includes('MOSAIC') || imageType.includes('VFRAME'),
-    pixelData: pixelData && { offset: pixelData.offset, length: pixelData.length },
+    pixelData: pixelData && describePixelData(values, elements, pixelData),
     floatPixels: pixelData !== undefined && pixelData.tag !== 'x7fe00010',
+  }
+}
+
+function describePixelData(
+  values: Values,
+  { start, byTag }: Elements,
+  { vr, offset, length }: NonNullable<Elements['pixelData']>,
+): PixelDataPlace {
+  const span = (tag: string) => {
+    const { dataOffset = 0, length = 0 } = byTag.get(tag) ?? {}
+    return { start: dataOffset, end: dataOffset + length }
+  }
+  const tables = length === undefined && values.has('x7fe00001') && values.has('x7fe00002')
+  return {
+    offset,
+    length,
+    ...(vr !== undefined && { vr }),
+    ...(values.unsigned('x00280006') === 1 && { planar: true }),
+    ...(tables && { offsetTable: { offsets: span('x7fe00001'), lengths: span('x7fe00002') } }),
+    ...(start.transferSyntax === DEFLATED && { deflatedFrom: start.offset }),
   }
 }
 

@@ -1,5 +1,5 @@
 export { decodeText } from './charset.ts'
-export { MAX_HEADER_BYTES } from './encoding.ts'
+export { MAX_HEADER_BYTES, tagAt, UNDEFINED_LENGTH, unsigned32 } from './encoding.ts'
 export {
   headerSteps,
   readBareHeader,
@@ -8,5 +8,6 @@ export {
   readHeaderInTurns,
   readHeaderStart,
 } from './header.ts'
-export { readFileMeta, type FileMeta } from './locate.ts'
+export { DEFLATED, EXPLICIT_BIG_ENDIAN, readFileMeta, type FileMeta } from './locate.ts'
 export { declaredBytes, isPlain, MAX_IMAGE_BYTES, pixelBytes, pixelsFit, pixelSpan } from './pixels.ts'
+export { ITEM, SEQUENCE_END } from './skip.ts'

@@ -8,7 +8,7 @@ export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 export const DEFLATED = '1.2.840.10008.1.2.1.99'
 /** There are 20 of them, private ones included. */
 const MAX_META_ELEMENTS = 64
-const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2'
+export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2'
 
 /** The data set of an object: where it begins in `bytes` and how its elements are written. */
 export interface DataSetStart extends Encoded {

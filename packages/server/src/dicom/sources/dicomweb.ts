@@ -7,9 +7,9 @@ import { isUid } from '../dicomweb/paths.ts'
 import { searchInstances, searchSeries } from '../dicomweb/qido.ts'
 import { identify, type WadoObject } from '../dicomweb/wado.ts'
 import { retrieveInstances, retrieveSeries, type Retrieval } from '../dicomweb/retrieve.ts'
-import { framesOf } from '../pixels/frames.ts'
+import { decodedFrames, openDecoders, soundFrames, type StoredFrame } from '../pixels/index.ts'
 import { isSameSeries } from '../same-series.ts'
-import type { DicomSource, Purpose, SeriesRef } from '../source.ts'
+import type { DicomSource, Purpose, SeriesRef, Wanted } from '../source.ts'
 import { framesBySop } from '../wanted.ts'
 import { readObject, readObjectHeader, unlessDamaged } from './read-objects.ts'
 import type { ServerOptions } from './server-options.ts'
@@ -24,6 +24,7 @@ import type { ServerOptions } from './server-options.ts'
 export function dicomwebSource(name: string, url: string, options: ServerOptions): DicomSource {
   const fault = faultsOf(name)
   const client = new WebClient(dicomwebRoot(name, url), options, fault)
+  const decoders = openDecoders()
   const unknown = (): MdmError => new MdmError('MDM_NOT_FOUND', `source ${name} has no such series`)
   const o = (purpose: Purpose, signal: AbortSignal | undefined) => ({ client, fault, purpose, signal })
 
@@ -45,6 +46,24 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
     if (sops !== undefined && sops.size * 2 < retrieval.objects)
       yield* retrieveInstances(retrieval, [...sops])
     else if (!(yield* retrieveSeries(retrieval))) throw unknown()
+  }
+
+  /** The frames asked for, of the objects that come. */
+  async function* stored(
+    ref: SeriesRef,
+    wanted: readonly Wanted[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredFrame> {
+    const missing = framesBySop(wanted)
+    const retrieval = await find(ref, 'deliver', signal)
+    for await (const object of bring(retrieval, new Set(missing.keys()))) {
+      const read = await readObject(object)
+      if (read === undefined || !isSameSeries(read.header, ref)) continue
+      const { sop } = read.header
+      const frames = missing.get(sop)
+      if (missing.delete(sop)) yield* soundFrames(read.header, read.bytes, frames)
+      if (missing.size === 0) return
+    }
   }
 
   return {
@@ -72,18 +91,7 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
           `source ${name} sent fewer objects than it says the series has`,
         )
     },
-    async *retrieve(ref, wanted, signal) {
-      const missing = framesBySop(wanted)
-      const retrieval = await find(ref, 'deliver', signal)
-      for await (const object of bring(retrieval, new Set(missing.keys()))) {
-        const read = await readObject(object)
-        if (read === undefined || !isSameSeries(read.header, ref)) continue
-        const { sop } = read.header
-        const frames = missing.get(sop)
-        if (missing.delete(sop)) yield* framesOf(read.header, read.bytes, frames)
-        if (missing.size === 0) return
-      }
-    },
+    retrieve: (ref, wanted, signal) => decodedFrames(stored(ref, wanted, signal), decoders, signal),
     async *objects(ref, { sops, purpose = 'register', signal } = {}) {
       const missing = sops && new Set(sops)
       const seen = new Set<string>()
@@ -100,6 +108,7 @@ export function dicomwebSource(name: string, url: string, options: ServerOptions
     probe: (signal) => probeServer(o('register', signal)),
     faults: () => [],
     async close() {
+      await decoders.close()
       client.close()
     },
   }

@@ -1,9 +1,9 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Association } from '../dimse/index.ts'
 import type { SourceConfig } from '../source-config.ts'
-import { framesOf } from '../pixels/frames.ts'
+import { decodedFrames, openDecoders, soundFrames, type StoredFrame } from '../pixels/index.ts'
 import { isSameSeries } from '../same-series.ts'
-import type { DicomSource, FoundSeries } from '../source.ts'
+import type { DicomSource, FoundSeries, SeriesRef, Wanted } from '../source.ts'
 import { framesBySop } from '../wanted.ts'
 import type { Arrivals } from './arrivals.ts'
 import { openAssociations } from './dimse/associations.ts'
@@ -37,6 +37,7 @@ export function dimseSource(
   const all = methodsOf(config, arrivals !== undefined)
   const fixed = config.retrieve !== undefined
   const methods = createMethods(all, { fixed })
+  const decoders = openDecoders()
   const retrieving = { name, associations, methods, arrivals, known: createKnownClasses() }
 
   async function asked<T>(
@@ -52,6 +53,24 @@ export function dimseSource(
     } finally {
       await lease.done()
     }
+  }
+
+  /** The frames asked for, of the objects that come. */
+  async function* stored(
+    ref: SeriesRef,
+    wanted: readonly Wanted[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredFrame> {
+    const frames = framesBySop(wanted)
+    const objects = retrieve(retrieving, ref, {
+      ...{ sops: [...frames.keys()], purpose: 'deliver', signal, complete: false, ahead: true },
+      async take(object) {
+        const read = await readObject(object)
+        const isIt = read?.header.sop === object.sop && isSameSeries(read.header, ref)
+        return isIt ? read : undefined
+      },
+    })
+    for await (const { header, bytes } of objects) yield* soundFrames(header, bytes, frames.get(header.sop))
   }
 
   return {
@@ -75,18 +94,7 @@ export function dimseSource(
           return header?.sop === object.sop && isSameSeries(header, ref) ? header : damagedHeader(object, ref)
         },
       }),
-    async *retrieve(ref, wanted, signal) {
-      const frames = framesBySop(wanted)
-      const objects = retrieve(retrieving, ref, {
-        ...{ sops: [...frames.keys()], purpose: 'deliver', signal, complete: false, ahead: true },
-        async take(object) {
-          const read = await readObject(object)
-          const isIt = read?.header.sop === object.sop && isSameSeries(read.header, ref)
-          return isIt ? read : undefined
-        },
-      })
-      for await (const { header, bytes } of objects) yield* framesOf(header, bytes, frames.get(header.sop))
-    },
+    retrieve: (ref, wanted, signal) => decodedFrames(stored(ref, wanted, signal), decoders, signal),
     objects: (ref, { sops, purpose = 'register', signal } = {}) =>
       retrieve(retrieving, ref, {
         ...{ sops, purpose, signal, complete: false, ahead: false },
@@ -95,7 +103,7 @@ export function dimseSource(
     probe: async (signal) => await probe(retrieving, { methods: all, fixed, signal }),
     // What belongs to no series is not found by asking for series.
     faults: () => [],
-    close: async () => await associations.close(),
+    close: async () => void (await Promise.all([associations.close(), decoders.close()])),
   }
 }
 

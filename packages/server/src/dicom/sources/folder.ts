@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
-import { framesOf } from '../pixels/frames.ts'
+import { decodedFrames, openDecoders, storedFrames, type StoredFrame } from '../pixels/index.ts'
 import { isSameSeries, seriesKey } from '../same-series.ts'
-import type { DicomSource, InstanceHeader, RetrievedFrame, SeriesFilter, SeriesRef } from '../source.ts'
+import type { DicomSource, InstanceHeader, SeriesFilter, SeriesRef, Wanted } from '../source.ts'
 import { framesBySop } from '../wanted.ts'
 import { fileBytes, readFileHeader, storedObject, withFile } from './read-file.ts'
 import { openBelow, walk, type FoundFile } from './walk.ts'
@@ -26,6 +26,7 @@ interface Instance extends Pick<InstanceHeader, 'sop' | 'sopClass' | 'modality'>
  * Where two files hold one SOPInstanceUID, retrieve() gives the first in order of path.
  */
 export function folderSource(name: string, root: string): DicomSource {
+  const decoders = openDecoders()
   let index = new Map<string, Entry>()
   let scanned = { at: -Infinity, ms: 0 }
 
@@ -58,6 +59,27 @@ export function folderSource(name: string, root: string): DicomSource {
     }
     if (files.length === 0) throw new MdmError('MDM_NOT_FOUND', `source ${name} has no such series`)
     return files
+  }
+
+  /** The frames asked for; the folder is looked through again for objects that are missing. */
+  async function* stored(
+    ref: SeriesRef,
+    wanted: readonly Wanted[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredFrame> {
+    const missing = framesBySop(wanted)
+    for (const again of [false, true]) {
+      if (again) await scan(signal)
+      for (const file of await filesOf(ref, signal)) {
+        signal?.throwIfAborted()
+        if (!missing.has(file.sop)) continue
+        for await (const frame of framesIn(root, file, missing.get(file.sop))) {
+          missing.delete(file.sop)
+          yield frame
+        }
+      }
+      if (missing.size === 0) return
+    }
   }
 
   return {
@@ -99,21 +121,7 @@ export function folderSource(name: string, root: string): DicomSource {
         yield header
       }
     },
-    async *retrieve(ref, wanted, signal) {
-      const missing = framesBySop(wanted)
-      for (const again of [false, true]) {
-        if (again) await scan(signal)
-        for (const file of await filesOf(ref, signal)) {
-          signal?.throwIfAborted()
-          if (!missing.has(file.sop)) continue
-          for await (const frame of framesIn(root, file, missing.get(file.sop))) {
-            missing.delete(file.sop)
-            yield frame
-          }
-        }
-        if (missing.size === 0) return
-      }
-    },
+    retrieve: (ref, wanted, signal) => decodedFrames(stored(ref, wanted, signal), decoders, signal),
     async *objects(ref, { sops, signal } = {}) {
       const missing = sops && new Set(sops)
       for (const file of await filesOf(ref, signal)) {
@@ -142,7 +150,7 @@ export function folderSource(name: string, root: string): DicomSource {
         return step({ ok: false, note: 'the folder is not readable', code: codeOf(error) })
       }
     },
-    async close() {},
+    close: () => decoders.close(),
     faults() {
       const counts = new Map<ErrorCode, number>()
       for (const file of index.values()) {
@@ -197,11 +205,11 @@ async function* framesIn(
   root: string,
   { ref, sop, ...file }: FoundFile & Instance,
   frames: readonly number[] | undefined,
-): AsyncGenerator<RetrievedFrame> {
+): AsyncGenerator<StoredFrame> {
   try {
     const header = await withFile(root, file.path, readFileHeader)
     if (header?.sop === sop && isSameSeries(header, ref))
-      yield* framesOf(header, fileBytes(root, file), frames)
+      yield* storedFrames(header, fileBytes(root, file), frames)
   } catch (error) {
     // What a disk does not give is gone.
     if (error instanceof MdmError && error.code !== 'MDM_DICOM') throw error

@@ -2,7 +2,7 @@ import { MdmError } from '@mdm/core/errors'
 import { MAX_HEADER_BYTES, pixelsFit, readBareHeaderInTurns } from '../part10/index.ts'
 import type { StoredBytes } from '../pixels/stored-bytes.ts'
 import type { InstanceHeader, SeriesRef, StoredObject } from '../source.ts'
-import { Gathered } from './gathered.ts'
+import { Gathered } from '../pixels/gathered.ts'
 
 /** Enough for most headers. */
 const FIRST_READ = 64 * 1024

@@ -1,0 +1,8 @@
+export { decodedPhotometric, undecodable, type Undecodable } from './decodable.ts'
+export { decodedFrames } from './decode.ts'
+export { openDecoders } from './decoders.ts'
+export { soundFrames, storedFrames, type StoredFrame } from './frames.ts'
+export { Gathered } from './gathered.ts'
+export { createDecoders, type Decoders } from './pool.ts'
+export type { StoredBytes } from './stored-bytes.ts'
+export { canDecode, isLossySyntax } from './transfer-syntaxes.ts'
