@@ -48,7 +48,10 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
     [['MDM_GEOMETRY_GAP', 3]],
   ],
   'gaps uneven by 5 %': [{ attributes: only(5, at(10.1 + 0.1)) }, [['MDM_GEOMETRY_GAP', 6]]],
-  'every position twice': [{ attributes: (k) => at(2 * Math.floor(k / 2)) }, [['MDM_SEVERAL_VOLUMES', 6]]],
+  'every position twice, and nothing to tell which is which': [
+    { attributes: (k) => ({ ...at(2 * Math.floor(k / 2)), InstanceNumber: '' }) },
+    [['MDM_SEVERAL_VOLUMES', 6]],
+  ],
   'one position twice': [{ attributes: only(5, at(8)) }, [['MDM_SEVERAL_VOLUMES', 6]]],
   'two echoes at different places': [
     { attributes: (k) => ({ EchoNumbers: String(1 + (k % 2)) }) },
@@ -86,11 +89,14 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
     [['MDM_GEOMETRY', 6]],
   ],
   'a slice beside the stack': [{ attributes: only(3, at(6, 0.5)) }, [['MDM_GEOMETRY', 6]]],
-  'a stack that leans': [{ attributes: (k) => at(2 * k, 0, 0.1 * k) }, [['MDM_GEOMETRY_TILT', 6]]],
-  'rescale of its own in one slice': [{ attributes: only(2, { RescaleSlope: '2' }) }, [['MDM_RESCALE', 6]]],
+  'a stack that lies down': [{ attributes: (k) => at(2 * k, 0, 2.1 * k) }, [['MDM_GEOMETRY_TILT', 6]]],
+  'another unit in one slice': [{ attributes: only(2, { RescaleType: 'OD' }) }, [['MDM_RESCALE', 6]]],
   'a slope of zero': [{ attributes: () => ({ RescaleSlope: '0' }) }, [['MDM_RESCALE', 6]]],
-  'another sign in one slice': [{ attributes: only(2, { PixelRepresentation: 1 }) }, [['MDM_PIXELS', 6]]],
-  'several frames': [{ attributes: () => ({ NumberOfFrames: '2' }) }, [['MDM_MULTIFRAME', 6]]],
+  'white shown for the lowest value in one slice': [
+    { attributes: only(2, { PhotometricInterpretation: 'MONOCHROME1' }) },
+    [['MDM_PIXELS', 6]],
+  ],
+  'more frames than pixels': [{ attributes: () => ({ NumberOfFrames: '2' }) }, [['MDM_DICOM', 6]]],
   'a mosaic': [
     { attributes: () => ({ ImageType: ['ORIGINAL', 'PRIMARY', 'M', 'MOSAIC'] }) },
     [['MDM_MULTIFRAME', 6]],
@@ -217,11 +223,15 @@ t.test('a report in the series does not hold back its volume', async (t) => {
   t.same(refusals(plan), [['MDM_NOT_AN_IMAGE', 1]])
 })
 
-t.test('volumes of two SOP classes in one series are MDM_SEVERAL_VOLUMES', async (t) => {
+t.test('images of two SOP classes are two volumes', async (t) => {
   const { plan } = await planned(t.testdir(), {
     attributes: (k) => (k < 3 ? {} : { SOPClassUID: '1.2.840.10008.5.1.4.1.1.4' }),
   })
-  t.same(refusals(plan), [['MDM_SEVERAL_VOLUMES', 6]])
+  t.same(plan.refused, [])
+  t.same(
+    plan.volumes.map(({ slices }) => slices.length),
+    [3, 3],
+  )
 })
 
 t.test('reasons hold no value of a header but positions and counts', async (t) => {

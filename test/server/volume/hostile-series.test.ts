@@ -44,6 +44,17 @@ function stack(
   }))
 }
 
+/** Marks of which none makes volumes. */
+function manyMarks(k: number): InstanceHeader['marks'] {
+  const number = (k * 7919) % 10_007
+  return {
+    ...{ stack: `${number}`, imageType: `${number}`, quantity: `${number}`, coil: `${number}` },
+    ...{ gradient: `${number}`, echo: number, echoTime: number, repetitionTime: number, time: number },
+    ...{ inversionTime: number, flipAngle: number, bValue: number, phase: number, acquisition: number },
+    ...{ triggerTime: number, frameTime: number },
+  }
+}
+
 /** Plans in one synchronous step, which must not hold up the server: at most 100 ms of CPU time, in the best of three. */
 function planInTime(t: Test, headers: readonly InstanceHeader[]): SeriesPlan {
   let plan: SeriesPlan | undefined
@@ -73,6 +84,7 @@ t.test('no kind of a long series takes long', async (t) => {
   const long = (): Partial<InstanceHeader> => ({
     text: Object.fromEntries(keys.map((key) => [key, Buffer.alloc(1024, key).toString()])),
     imageType: Buffer.alloc(62, 'X\\').toString().split('\\'),
+    marks: { ...SLICE.marks, imageType: Buffer.alloc(62, 'X\\').toString() },
   })
   const kinds: Record<string, [code: string, change: (k: number) => Partial<InstanceHeader>]> = {
     'one object again and again': ['MDM_GEOMETRY', () => ({ sop: '1.2', position: [0, 0, 0], ...long() })],
@@ -91,10 +103,14 @@ t.test('no kind of a long series takes long', async (t) => {
       'MDM_SEVERAL_VOLUMES',
       (k) => ({ sopClass: `1.2.${k}`, sliceThickness: 1 }),
     ],
+    'each mark of each another': [
+      'MDM_SEVERAL_VOLUMES',
+      (k) => ({ position: [0, 0, k >> 1], instanceNumber: k, marks: manyMarks(k) }),
+    ],
     'all at one place': ['MDM_SEVERAL_VOLUMES', () => ({ position: [0, 0, 0] })],
     'all image types long': [
       'MDM_SEVERAL_VOLUMES',
-      (k) => ({ imageType: k === 0 ? ['X'] : long().imageType! }),
+      (k) => ({ ...long(), ...(k === 0 && { marks: { imageType: 'X' } }) }),
     ],
     'with a gap at the end': [
       'MDM_GEOMETRY_GAP',
@@ -124,7 +140,7 @@ t.test('numbers out of all bounds are refused, and never make a volume', async (
     ['MDM_DICOM', { frames: 0 }],
     ['MDM_DICOM', { frames: -1 }],
     ['MDM_DICOM', { frames: 1e-300 }],
-    ['MDM_MULTIFRAME', { frames: 1e300 }],
+    ['MDM_DICOM', { frames: 1e300 }],
     ['MDM_DICOM', { rows: 65_535, columns: 65_535, bitsAllocated: 32 }],
     ['MDM_DICOM', { rows: 0 }],
     ['MDM_PIXELS', { rows: 65_535, columns: 65_535, pixelData: { offset: 1000, length: 2 ** 34 } }],

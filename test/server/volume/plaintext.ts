@@ -1,7 +1,6 @@
 import type { DicomSource, SeriesRef } from '@mdm/server/dicom/source'
 import { sliceVoxels } from '@mdm/server/volume/assemble'
 import { planSeries } from '@mdm/server/volume/group'
-import { wantedOf } from '../../fixtures/wanted.ts'
 import type { SeriesPlan, VolumePlan } from '@mdm/server/volume/plan'
 
 /** The plan of a source that holds one series. */
@@ -13,11 +12,11 @@ export async function planOnly(source: DicomSource): Promise<{ ref: SeriesRef; p
 
 /** The whole NRRD plaintext of a plan, in pieces: the header, then slice after slice. */
 export async function plaintextOf(source: DicomSource, ref: SeriesRef, plan: VolumePlan): Promise<Buffer[]> {
-  const rows = new Map(plan.slices.map((row) => [row.sop, row]))
   const pieces: Buffer[] = [plan.header]
-  for await (const instance of source.retrieve(ref, wantedOf(rows.keys()))) {
-    const row = rows.get(instance.header.sop)!
-    pieces[row.index + 1] = sliceVoxels(instance, row, plan.volume)
+  const wanted = plan.slices.map(({ sop, frame = 0 }) => ({ sop, frames: [frame] }))
+  for await (const frame of source.retrieve(ref, wanted)) {
+    const rows = plan.slices.filter((row) => row.sop === frame.header.sop && (row.frame ?? 0) === frame.frame)
+    for (const row of rows) pieces[row.index + 1] = sliceVoxels(frame, row, plan.volume)
   }
   return pieces
 }

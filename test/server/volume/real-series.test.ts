@@ -10,35 +10,38 @@ import t, { type Test } from 'tap'
 import { sharedData } from '../../fixtures/shared-data.ts'
 import { collect, plaintextOf, planOnly } from './plaintext.ts'
 
-const VOLUMES = [
-  'ct-philips-axial',
-  'ct-ge-3slice',
-  'ct-ge-tiny-even-rows',
-  'mr-t1-3d-isotropic',
-  'mr-oblique-ge',
-  'mr-ge-implicit-noise',
-  'mr-fieldmap-siemens',
-]
+/** Series, and how many volumes each holds. */
+const VOLUMES: Readonly<Record<string, number>> = {
+  'ct-philips-axial': 1,
+  'ct-ge-3slice': 1,
+  'ct-ge-tiny-even-rows': 1,
+  'ct-siemens-tilt-noise': 1,
+  'mr-t1-3d-isotropic': 1,
+  'mr-oblique-ge': 1,
+  'mr-ge-implicit-noise': 1,
+  'mr-fieldmap-siemens': 1,
+  'mr-dwi-ge': 7,
+  'mr-fmri-ge': 10,
+  'mr-fmri-philips-classic-noise': 4,
+  'pt-derived-varying-slope': 1,
+}
 
-/** Every other series, and why this version makes no volume of it. */
+/** Of two orientations, which make a volume each. */
+const SPLIT = 'bad-sliceorientation'
+
+/** Every other series, and why there is no volume of it. */
 const REFUSED: Readonly<Record<string, string>> = {
   'bad-notavolume': 'MDM_SEVERAL_VOLUMES',
-  'bad-sliceorientation': 'MDM_GEOMETRY',
-  'ct-siemens-tilt-noise': 'MDM_GEOMETRY_TILT',
   'mr-dti-uih-grid': 'MDM_MULTIFRAME',
-  'mr-dwi-ge': 'MDM_SEVERAL_VOLUMES',
   'mr-enhanced-philips-fieldmap': 'MDM_MULTIFRAME',
   'mr-enhanced-philips-noise': 'MDM_MULTIFRAME',
   'mr-enhanced-siemens-xa10': 'MDM_MULTIFRAME',
   'mr-epi-siemens-mosaic': 'MDM_MULTIFRAME',
-  'mr-fmri-ge': 'MDM_SEVERAL_VOLUMES',
-  'mr-fmri-philips-classic-noise': 'MDM_SEVERAL_VOLUMES',
   'mr-jpeg2000-noise': 'MDM_PIXELS',
   'mr-mosaic-sagittal': 'MDM_MULTIFRAME',
   'mr-rle-noise': 'MDM_PIXELS',
   'mr-t1-enhanced-siemens-xa30-a': 'MDM_MULTIFRAME',
   'mr-t1-siemens-jpegll-fragmented': 'MDM_PIXELS',
-  'pt-derived-varying-slope': 'MDM_RESCALE',
 }
 
 const PYTHON = '/usr/bin/python3'
@@ -50,28 +53,59 @@ else {
   const manifest = JSON.parse(readFileSync(join(root, '../MANIFEST.json'), 'utf8'))
   const open = (id: string) => folderSource('real', join(root, id, 'dicom'))
 
-  for (const id of VOLUMES) {
-    t.test(`${id}: the volume holds what the series holds`, async (t) => {
-      const stack = manifest.series.find((series: { id: string }) => series.id === id).pydicom_stack
-      const source = open(id)
-      const { ref, plan } = await planOnly(source)
-      t.same(plan.refused, [])
-      t.equal(plan.volumes.length, 1)
-      const [volumePlan] = plan.volumes
-      const { volume } = volumePlan!
-      const pieces = await plaintextOf(source, ref, volumePlan!)
-      const voxels = Buffer.concat(pieces.slice(1))
-      t.equal(sha256(voxels), stack.sha256_stored_kji[0], 'stored values')
-      t.equal(sha256(rescaled(voxels, volume)), stack.sha256_rescaled_float32_kji[0], 'rescaled values')
-      checkGeometry(t, volume, stack)
-      const plaintext = Buffer.concat(pieces)
-      t.equal(plaintext.length, volumePlan!.plaintextBytes)
-      t.same(parseNrrdHeader(plaintext), { volume, headerBytes: volumePlan!.header.length })
-      const nifti = Buffer.concat(await collect(convert('nifti', chunks(plaintext))))
-      t.ok(nifti.subarray(352).equals(voxels), 'NIfTI voxels')
-      compareOutside(t, id, nifti)
-    })
+  for (const [id, count] of Object.entries(VOLUMES)) {
+    t.test(
+      `${id}: ${count === 1 ? 'the volume holds' : `the ${count} volumes hold`} what the series holds`,
+      async (t) => {
+        const stack = manifest.series.find((series: { id: string }) => series.id === id).pydicom_stack
+        const source = open(id)
+        const { ref, plan } = await planOnly(source)
+        t.same(plan.refused, [])
+        t.equal(plan.volumes.length, count)
+        t.equal(new Set(plan.volumes.map(({ label }) => label)).size, count, 'each has a label of its own')
+        t.equal(
+          plan.sets.flatMap(({ members }) => members).length,
+          count === 1 ? 0 : count,
+          'all are in a set',
+        )
+        const digests = { stored: [] as string[], rescaled: [] as string[] }
+        const files: Buffer[] = []
+        for (const volumePlan of plan.volumes) {
+          const { volume } = volumePlan
+          const pieces = await plaintextOf(source, ref, volumePlan)
+          const voxels = Buffer.concat(pieces.slice(1))
+          digests.stored.push(sha256(voxels))
+          digests.rescaled.push(sha256(rescaled(voxels, volume)))
+          if (stack.sha256_stored_kji !== undefined) checkGeometry(t, volume, stack)
+          const plaintext = Buffer.concat(pieces)
+          t.equal(plaintext.length, volumePlan.plaintextBytes)
+          t.same(parseNrrdHeader(plaintext), { volume, headerBytes: volumePlan.header.length })
+          const nifti = Buffer.concat(await collect(convert('nifti', chunks(plaintext))))
+          t.ok(nifti.subarray(352).equals(voxels), 'NIfTI voxels')
+          files.push(nifti)
+        }
+        if (stack.sha256_stored_kji !== undefined) {
+          t.same(digests.rescaled.sort(), stack.sha256_rescaled_float32_kji.toSorted(), 'values')
+          if (plan.volumes[0]!.volume.type !== 'float32')
+            t.same(digests.stored.sort(), stack.sha256_stored_kji.toSorted(), 'stored values')
+        }
+        compareOutside(t, id, files)
+      },
+    )
   }
+
+  t.test(`${SPLIT}: each of the two orientations is a volume`, async (t) => {
+    const { plan } = await planOnly(open(SPLIT))
+    t.same(plan.refused, [])
+    t.same(
+      plan.volumes.map(({ volume }) => [volume.columns, volume.rows, volume.slices]),
+      [
+        [288, 288, 2],
+        [288, 288, 2],
+      ],
+    )
+    t.same(plan.sets, [])
+  })
 
   for (const [id, code] of Object.entries(REFUSED)) {
     t.test(`${id} is refused as ${code}`, async (t) => {
@@ -86,7 +120,7 @@ else {
   }
 
   t.test('every series of the data is in one of the two lists', async (t) => {
-    t.same([...VOLUMES, ...Object.keys(REFUSED)].sort(), readdirSync(root).sort())
+    t.same([...Object.keys(VOLUMES), ...Object.keys(REFUSED), SPLIT].sort(), readdirSync(root).sort())
   })
 }
 
@@ -94,16 +128,18 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
+const WORDS = { int16: Int16Array, uint16: Uint16Array, float32: Float32Array }
+
 /** Our own reading of the values: stored * slope + intercept in double, then float32. */
 function rescaled(voxels: Buffer, { type, slope, intercept }: Volume): Uint8Array {
-  const words = voxels.buffer.slice(voxels.byteOffset, voxels.byteOffset + voxels.length)
-  const stored = type === 'int16' ? new Int16Array(words) : new Uint16Array(words)
+  const words = Uint8Array.from(voxels).buffer
+  const stored = new WORDS[type as keyof typeof WORDS](words)
   return new Uint8Array(Float32Array.from(stored, (value) => value * slope + intercept).buffer)
 }
 
 function checkGeometry(t: Test, volume: Volume, stack: Record<string, any>): void {
   t.same([volume.columns, volume.rows, volume.slices], [stack.columns, stack.rows, stack.slices])
-  t.equal(volume.type, stack.dtype === '<i2' ? 'int16' : 'uint16')
+  if (stack.distinct_rescale === 1) t.equal(volume.type, stack.dtype === '<i2' ? 'int16' : 'uint16')
   const [column, row, slice] = volume.spaceDirections
   const steps = spacing(volume)
   near(t, steps.slice(0, 2), [stack.column_spacing, stack.row_spacing], 1e-5, 'pixel spacing')
@@ -142,10 +178,15 @@ async function* chunks(plaintext: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < plaintext.length; at += 65_521) yield plaintext.subarray(at, at + 65_521)
 }
 
-/** nibabel's reading of the NIfTI file, against the references of the data. */
-function compareOutside(t: Test, id: string, nifti: Buffer): void {
+/** nibabel's reading of the NIfTI files, against the references of the data. */
+function compareOutside(t: Test, id: string, niftis: readonly Buffer[]): void {
   if (!nibabel) return void t.pass('skipped: no nibabel here')
-  const file = join(t.testdir(), `${id}.nii`)
-  writeFileSync(file, nifti)
-  t.match(execFileSync(PYTHON, [join(root!, '../compare.py'), id, file], { encoding: 'utf8' }), ' right: ')
+  const dir = t.testdir()
+  const files = niftis.map((nifti, i) => {
+    const file = join(dir, `${id}-${i}.nii`)
+    writeFileSync(file, nifti)
+    return file
+  })
+  const judge = join(root!, '../compare.py')
+  t.match(execFileSync(PYTHON, [judge, id, ...files], { encoding: 'utf8' }), ' right: ')
 }

@@ -57,6 +57,9 @@ export function sliceOf(row: SlicesTable): SliceRow {
     slope: row.slope,
     intercept: row.intercept,
     ...(row.released === null ? {} : { released: row.released }),
+    ...(row.frame !== 0 && { frame: row.frame }),
+    ...(row.tile !== null && { tile: JSON.parse(row.tile) as NonNullable<SliceRow['tile']> }),
+    ...(row.value_table !== null && { table: row.value_table }),
   }
 }
 
@@ -82,5 +85,8 @@ export function sliceRowOf(
     slope: slice.slope,
     intercept: slice.intercept,
     released: slice.released ?? null,
+    frame: slice.frame ?? 0,
+    tile: slice.tile === undefined ? null : JSON.stringify(slice.tile),
+    value_table: slice.table ?? null,
   }
 }

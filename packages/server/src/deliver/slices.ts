@@ -1,7 +1,7 @@
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { free } from '@mdm/core/memory'
 import type { VolumeRecord } from '../catalog/catalog.ts'
-import type { RetrievedFrame, SliceSource } from '../dicom/source.ts'
+import type { RetrievedFrame, SliceSource, Wanted } from '../dicom/source.ts'
 import { sliceVoxels } from '../volume/assemble.ts'
 import type { SliceRow } from '../volume/plan.ts'
 
@@ -26,46 +26,61 @@ export async function* receiveSlices(
   record: VolumeRecord,
   o: { source: SliceSource; signal: AbortSignal; silenceMs: number },
 ): AsyncGenerator<ReceivedSlice> {
-  const missing = new Map(record.slices.map((row) => [row.sop, row]))
+  const missing = Map.groupBy(record.slices, (row) => frameOf(row.sop, row.frame ?? 0))
   const ref = { study: record.study, series: record.series }
   let fault: unknown
   for (let attempt = 1; attempt <= ATTEMPTS && missing.size > 0; attempt++) {
-    const wanted = [...missing.keys()].map((sop) => ({ sop }))
-    const instances = listen(o.source.retrieve(ref, wanted, o.signal), o)
+    const frames = listen(o.source.retrieve(ref, wantedOf(missing), o.signal), o)
     try {
       for (;;) {
         let next: IteratorResult<RetrievedFrame>
         try {
-          next = await instances.next()
+          next = await frames.next()
         } catch (error) {
           if (!worthAsking(error, o.signal)) throw asChanged(error)
           fault = error
           break
         }
         if (next.done === true) break
-        yield checked(next.value, missing, record)
+        yield* checked(next.value, missing, record)
       }
     } finally {
-      instances.close()
+      frames.close()
     }
   }
-  if (missing.size > 0) throw neverCame(missing.size, record.slices.length, fault)
+  const lacking = [...missing.values()].reduce((sum, rows) => sum + rows.length, 0)
+  if (lacking > 0) throw neverCame(lacking, record.slices.length, fault)
 }
 
-function checked(
-  instance: RetrievedFrame,
-  missing: Map<string, SliceRow>,
+function frameOf(sop: string, frame: number): string {
+  return `${frame} ${sop}`
+}
+
+/** The frames of each object that are missing, objects in the order of their first slice. */
+function wantedOf(missing: ReadonlyMap<string, readonly SliceRow[]>): Wanted[] {
+  const rows = [...missing.values()].map(([row]) => row!)
+  return [...Map.groupBy(rows, ({ sop }) => sop)].map(([sop, ofObject]) => ({
+    sop,
+    frames: ofObject.map(({ frame }) => frame ?? 0),
+  }))
+}
+
+/** The slices that one frame holds: one, unless it is of tiles. What follows the last of them is not needed any more. */
+function* checked(
+  frame: RetrievedFrame,
+  missing: Map<string, SliceRow[]>,
   record: VolumeRecord,
-): ReceivedSlice {
-  const row = missing.get(instance.header.sop)
-  if (row === undefined)
+): Generator<ReceivedSlice> {
+  const name = frameOf(frame.header.sop, frame.frame)
+  const rows = missing.get(name)
+  if (rows === undefined)
     throw new MdmError('MDM_SOURCE_CHANGED', 'the source sent a slice twice, or one not asked for')
-  const voxels = sliceVoxels(instance, row, record.volume)
-  if (voxels.buffer !== instance.pixels.buffer) free(instance.pixels)
-  if (voxels.length !== record.sliceBytes)
+  missing.delete(name)
+  const slices = rows.map((row) => ({ row, voxels: sliceVoxels(frame, row, record.volume) }))
+  if (slices.every(({ voxels }) => voxels.buffer !== frame.pixels.buffer)) free(frame.pixels)
+  if (slices.some(({ voxels }) => voxels.length !== record.sliceBytes))
     throw new MdmError('MDM_SOURCE_CHANGED', 'a slice has another length')
-  missing.delete(row.sop)
-  return { row, voxels }
+  yield* slices
 }
 
 /** What the second attempt may mend; a changed or refused object stays what it is. */

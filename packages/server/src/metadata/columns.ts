@@ -45,6 +45,9 @@ export const TABLES = {
     photometric: text('read'),
     image_type: text('read'),
     instances: number('read'),
+    lossy: text('basic'),
+    volume_label: text('read'),
+    quantity: text('read'),
   },
   medical: {
     modality: text('basic'),
@@ -95,6 +98,12 @@ export const TABLES = {
     slice_thickness: number('research'),
     kvp: number('research'),
     convolution_kernel: text('read'),
+    echo_number: number('read'),
+    b_value: number('read'),
+    gradient: text('read'),
+    time_index: number('read'),
+    cardiac_phase: number('read'),
+    trigger_time: number('read'),
   },
 } as const satisfies Record<string, Record<string, Column>>
 

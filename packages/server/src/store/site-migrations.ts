@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { RELEASE } from './release-migration.ts'
 import { labels } from './label-migration.ts'
+import { PLANES } from './planes-migration.ts'
 
 /** Columns of the metadata tables as of migration 001; later ones are added by later migrations. A test compares with metadata/columns.ts. */
 const METADATA_001 = {
@@ -102,6 +103,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
   },
   '005-release': RELEASE,
   '006-labels': labels,
+  '007-planes': PLANES,
 }
 
 /** What was registered before there was a list of changes is put into it, in the order of the registrations. */

@@ -96,6 +96,12 @@ export interface SlicesTable {
   intercept: number
   /** the rule that held its object until a person released it */
   released: string | null
+  /** of its object, from 0 */
+  frame: number
+  /** where it lies in its frame, JSON {left, top}; null where it is the whole frame */
+  tile: string | null
+  /** SHA-256 of the table that makes values of its numbers; null where there is none */
+  value_table: Sha256 | null
 }
 
 export interface ManifestsTable {

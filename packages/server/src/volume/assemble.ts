@@ -1,82 +1,91 @@
 import { MdmError } from '@mdm/core/errors'
 import { sliceBytes, type Volume } from '@mdm/core/volume/volume'
-import type { RetrievedFrame } from '../dicom/source.ts'
+import type { InstanceHeader, RetrievedFrame } from '../dicom/source.ts'
+import { cutTile, frameBytes } from './assemble/cut.ts'
+import { toRgb } from './assemble/colour.ts'
+import { voxelsOf } from './assemble/voxels.ts'
 import { burnedInRisk } from './burned-in.ts'
 import { judge } from './judge.ts'
+import { isStoredLossy } from './lossy.ts'
 import type { SliceRow } from './plan.ts'
+import type { Plane } from './plane.ts'
+import { planesOf } from './planes/index.ts'
+import { tableDigest } from './table-digest.ts'
+import { isColour } from './values.ts'
 
-/** What a slice must still be when it is delivered. */
-const COMPARED = [
+/** What an object must still be when one of its slices is delivered. */
+const OF_OBJECT = [
   'sop',
-  'rows',
-  'columns',
-  'position',
-  'orientation',
   'bitsAllocated',
   'bitsStored',
   'highBit',
   'pixelRepresentation',
-  'slope',
-  'intercept',
-] as const satisfies readonly (keyof SliceRow & keyof RetrievedFrame['header'])[]
+] as const satisfies readonly (keyof SliceRow & keyof InstanceHeader)[]
+/** What one plane of it must still be. */
+const OF_PLANE = ['rows', 'columns', 'position', 'orientation'] as const satisfies readonly (keyof SliceRow &
+  keyof Plane)[]
+const OF_VALUES = ['slope', 'intercept'] as const
 
 /**
- * The voxels of one slice as the plaintext has them: little endian, overlay bits masked off, sign extended.
+ * The voxels of one slice as the plaintext has them: little endian, overlay bits masked off, sign extended, of the type of the
+ * volume.
  *
- * @param instance as it came from the source
- * @param row      as it was registered
- * @returns sliceBytes(volume) bytes; may share memory with `instance.pixels`
+ * @param frame as it came from the source
+ * @param row   as it was registered, of that frame
+ * @returns sliceBytes(volume) bytes; may share memory with `frame.pixels`
  * @throws MDM_SOURCE_CHANGED when the object is no longer what was registered
  */
-export function sliceVoxels(instance: RetrievedFrame, row: SliceRow, volume: Volume): Buffer {
-  const { header, pixels } = instance
+export function sliceVoxels(
+  { header, frame, pixels }: RetrievedFrame,
+  row: SliceRow,
+  volume: Volume,
+): Buffer {
   const changed = (what: string) =>
     new MdmError('MDM_SOURCE_CHANGED', `slice ${row.index}: ${what} is not what was registered`)
-  for (const key of COMPARED) {
-    if (!equal(header[key], row[key])) throw changed(key)
-  }
-  if (
-    (header.photometric === 'MONOCHROME1') !== (volume.inverted === true) ||
-    judge(header, { released: true })
-  )
-    throw changed('the kind of image')
+  for (const key of OF_OBJECT) if (header[key] !== row[key]) throw changed(key)
+  if (judge(header, { released: true }) || isAnother(header, volume)) throw changed('the kind of image')
   if (burnedInRisk(header)?.reason !== row.released) throw changed('what its pixels may show')
-  if (pixels.length < sliceBytes(volume)) throw changed('the number of pixels')
-  return toVoxels(pixels.subarray(0, sliceBytes(volume)), row)
+  const plane = frame === (row.frame ?? 0) ? planeOf(header, row) : undefined
+  if (plane === undefined) throw changed('what its frames are')
+  for (const key of OF_PLANE) if (!equal(plane[key], row[key])) throw changed(key)
+  for (const key of OF_VALUES) if (plane.values[key] !== row[key]) throw changed(key)
+  const { table } = plane.values
+  if ((table && tableDigest(table)) !== row.table) throw changed('the table of values')
+  const bytes = frameBytes(header)
+  if (pixels.length < bytes) throw changed('the number of pixels')
+  const stored = cutTile(pixels.subarray(0, bytes), plane)
+  const voxels = isColour(header) ? toRgb(stored, header) : voxelsOf(stored, plane, volume)
+  if (voxels.length !== sliceBytes(volume)) throw changed('the number of pixels')
+  return voxels
+}
+
+/** What is shown otherwise than was registered, or has lost something since. */
+function isAnother(header: InstanceHeader, volume: Volume): boolean {
+  return (
+    (header.photometric === 'MONOCHROME1') !== (volume.inverted === true) ||
+    isColour(header) !== (volume.type === 'rgb24') ||
+    (isStoredLossy(header) && volume.lossy !== true)
+  )
+}
+
+/** Planes of an object that has many are worked out once. */
+const planes = new WeakMap<InstanceHeader, Map<string, Plane>>()
+
+function planeOf(header: InstanceHeader, { frame, tile }: SliceRow): Plane | undefined {
+  let known = planes.get(header)
+  if (known === undefined) {
+    const found = planesOf(header)
+    known = new Map('code' in found ? [] : found.map((plane) => [placeIn(plane.frame, plane.tile), plane]))
+    planes.set(header, known)
+  }
+  return known.get(placeIn(frame ?? 0, tile))
+}
+
+function placeIn(frame: number, tile: SliceRow['tile']): string {
+  return tile === undefined ? `${frame}` : `${frame} ${tile.left} ${tile.top}`
 }
 
 function equal(now: unknown, then: unknown): boolean {
   if (!Array.isArray(now) || !Array.isArray(then)) return now === then
   return now.length === then.length && now.every((value, i) => value === then[i])
-}
-
-/**
- * Keeps the BitsStored bits below HighBit: what lies outside them (old overlays) is no part of the value.
- *
- * @see DICOM PS3.5 section 8.1.1
- */
-function toVoxels(
-  pixels: Buffer,
-  { bitsAllocated, bitsStored, highBit, pixelRepresentation }: SliceRow,
-): Buffer {
-  if (bitsStored === bitsAllocated) return pixels
-  const shiftLeft = 31 - highBit
-  const shiftRight = 32 - bitsStored
-  const signed = pixelRepresentation === 1
-  const words = wordsOf(pixels, bitsAllocated)
-  const out = words.slice()
-  for (let i = 0; i < out.length; i++) {
-    const top = words[i]! << shiftLeft
-    out[i] = signed ? top >> shiftRight : top >>> shiftRight
-  }
-  return Buffer.from(out.buffer, out.byteOffset, out.byteLength)
-}
-
-/** A view on the pixels, copied first where they do not lie on a word boundary. */
-function wordsOf(pixels: Buffer, bits: number): Uint8Array | Uint16Array | Uint32Array {
-  if (bits === 8) return pixels
-  const bytes = bits / 8
-  const aligned = pixels.byteOffset % bytes === 0 ? pixels : Uint8Array.from(pixels)
-  const [buffer, offset, count] = [aligned.buffer, aligned.byteOffset, aligned.length / bytes]
-  return bits === 16 ? new Uint16Array(buffer, offset, count) : new Uint32Array(buffer, offset, count)
 }

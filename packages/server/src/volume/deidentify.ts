@@ -1,6 +1,10 @@
 import { nrrdHeader } from '@mdm/core/volume/formats/nrrd'
-import type { VoxelType, Volume } from '@mdm/core/volume/volume'
+import type { Volume } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
+import { isLossy } from './lossy.ts'
+import type { Plane } from './plane.ts'
+import type { Geometry } from './stack.ts'
+import type { Values } from './values.ts'
 
 /** Basic Application Level Confidentiality Profile, no option that retains anything (DICOM PS3.15 annex E, CID 7050). */
 export const PROFILE = '113100'
@@ -35,34 +39,36 @@ export function safeModality({ modality }: InstanceHeader): string {
 /**
  * The volume as it leaves: built from a closed list of numbers and codes, never by deleting what is known to be bad.
  *
- * @param first  header of the first slice, already judged
- * @param stack  geometry of the stack
+ * @param planes of the volume, in order, already judged
  */
 export function describeVolume(
-  first: InstanceHeader & { slope: number; intercept: number },
-  stack: Pick<Volume, 'columns' | 'rows' | 'slices' | 'spaceDirections' | 'origin'>,
-  type: VoxelType,
+  planes: readonly Plane[],
+  geometry: Geometry,
+  values: Values,
 ): { volume: Volume; header: Buffer } {
-  const units = unitsOf(first)
+  const { header: first, values: said } = planes[0]!
+  const units = unitsOf(first, said.units)
+  const { slicePositions, ...grid } = geometry
   const volume: Volume = {
-    columns: stack.columns,
-    rows: stack.rows,
-    slices: stack.slices,
-    type,
-    spaceDirections: stack.spaceDirections,
-    origin: stack.origin,
-    slope: first.slope,
-    intercept: first.intercept,
+    columns: grid.columns,
+    rows: grid.rows,
+    slices: grid.slices,
+    type: values.type,
+    spaceDirections: grid.spaceDirections,
+    origin: grid.origin,
+    slope: values.slope,
+    intercept: values.intercept,
     ...(units !== undefined && { units }),
     modality: safeModality(first),
     ...(first.photometric === 'MONOCHROME1' && { inverted: true as const }),
+    ...(planes.some(({ header }) => isLossy(header)) && { lossy: true as const }),
+    ...(slicePositions && { slicePositions }),
   }
   return { volume, header: nrrdHeader(volume) }
 }
 
 /** CT without a rescale type is in HU (PS3.3 C.8.2.1.1.2). */
-function unitsOf({ text, modality }: InstanceHeader): string | undefined {
-  const said = modality === 'PT' ? text.Units : text.RescaleType
+function unitsOf({ modality }: InstanceHeader, said: string | undefined): string | undefined {
   if (said !== undefined) return UNITS.has(said) ? said : undefined
   return modality === 'CT' ? 'HU' : undefined
 }

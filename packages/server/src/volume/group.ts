@@ -1,126 +1,113 @@
-import { isDeepStrictEqual } from 'node:util'
-import { sliceBytes, voxelBytes, type VoxelType } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
-import { burnedInRisk } from './burned-in.ts'
-import { describeVolume, PROFILE } from './deidentify.ts'
-import { judge, type Fault, type SliceHeader } from './judge.ts'
-import type { Refusal, SeriesPlan, SliceRow, VolumePlan } from './plan.ts'
-import { stackOf, type Stack } from './stack.ts'
-import { tableRows } from './tables.ts'
+import { withoutCopies, withoutRepeats } from './grouping/duplicates.ts'
+import { blockers, withheld, type Faulty } from './grouping/holding-back.ts'
+import { setsOf } from './grouping/sets.ts'
+import { foundIn, nameAll, type Found } from './grouping/volumes.ts'
+import { judge, type Fault } from './judge.ts'
+import type { Plane } from './plane.ts'
+import type { Refusal, SeriesPlan } from './plan.ts'
+import { planVolume } from './plan-volume.ts'
+import { planesOf } from './planes/index.ts'
 
 /**
  * Objects of one series that are looked at: their headers are in memory together, and planned in one go. A volume of more
  * slices is not known; series of more objects are of many times.
  */
 export const MAX_OBJECTS = 10_000
+/** Planes of one series: ten thousand mosaics of 64 tiles are more than anybody makes. */
+const MAX_PLANES = 400_000
+/** Each is a GUID with a key of its own: the longest series of times have a few thousand. */
+const MAX_VOLUMES = 5_000
 
 export interface PlanOptions {
+  /** volumes may lack slices, or have them at uneven distances; their positions then go into the header */
+  readonly allowGaps?: boolean
+  /** SHA-256 of the pixels of objects that a plan of before questioned, by SOPInstanceUID */
+  readonly digests?: ReadonlyMap<string, string>
   /** true for an object whose pixels a person has looked at and released in spite of its burnedInRisk */
   readonly released?: ((header: InstanceHeader) => boolean) | undefined
 }
 
 /**
- * What a series is to us: the volume that all its images make, and what is refused. In this version a series makes one
- * volume or none. An object that may be one of its slices and is refused takes the others with it, for else a slice
- * would be missing without a word; objects of another SOP class, or without an image, do not.
+ * What a series is to us: the volumes that its images make, and what is refused. An object that may be part of a volume and is
+ * refused takes the others of its SOP class with it, for else a slice would be missing without a word.
  *
  * @param headers of every object of one series, in any order; of more than MAX_OBJECTS the rest may be left out
  * @see docs/formats/volume.md
  */
 export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = {}): SeriesPlan {
-  if (headers.length > MAX_OBJECTS) return tooMany(headers.length)
-  const { kept, refused } = withoutDuplicates(headers)
-  const sound = new Map<string, SliceHeader[]>()
-  const faulty: Faulty[] = []
-  for (const header of kept) {
-    const fault = judge(header, { released: o.released?.(header) ?? false })
-    if (fault) faulty.push({ header, fault })
-    else addTo(sound, header.sopClass, header as SliceHeader)
-  }
+  if (headers.length > MAX_OBJECTS) return tooMany(headers.length, `more than ${MAX_OBJECTS} objects`)
+  const { kept, refused } = withoutRepeats(headers)
+  const { planes, faulty } = look(kept, o)
+  if (planes.length > MAX_PLANES) return tooMany(headers.length, `more than ${MAX_PLANES} images`)
   for (const { fault } of faulty) refused.push({ ...fault, instances: 1 })
+  const conflict = severalPatients(planes)
+  if (conflict) {
+    refused.push({ ...conflict, instances: objectsOf(planes) })
+    return { volumes: [], sets: [], refused: merge(refused) }
+  }
+  const { unique, questioned } = withoutCopies(planes, o.digests)
   const blockerOf = blockers(faulty)
-  const stacks: Stack[] = []
-  for (const [sopClass, slices] of sound) {
-    const stack = stackOf(slices)
+  const found: Found[] = []
+  for (const [sopClass, ofClass] of classesOf(unique)) {
     const blocker = blockerOf(sopClass)
-    if ('code' in stack) refused.push({ ...stack, instances: slices.length })
-    else if (blocker) refused.push({ ...withheld(blocker), instances: slices.length })
-    else stacks.push(stack)
+    const made = foundIn(ofClass, { allowGaps: o.allowGaps ?? false })
+    for (const { fault, planes } of made.refused) refused.push({ ...fault, instances: objectsOf(planes) })
+    const objects = objectsOf(made.volumes.flatMap((volume) => volume.planes))
+    if (blocker && objects > 0) refused.push({ ...withheld(blocker), instances: objects })
+    else found.push(...made.volumes)
   }
-  if (stacks.length > 1) {
-    const instances = stacks.reduce((sum, { slices }) => sum + slices.length, 0)
-    const reason = `the series holds ${stacks.length} volumes of different kinds of image`
-    return {
-      volumes: [],
-      sets: [],
-      refused: merge([...refused, { code: 'MDM_SEVERAL_VOLUMES', reason, instances }]),
-    }
+  if (found.length > MAX_VOLUMES) return tooMany(headers.length, `more than ${MAX_VOLUMES} volumes`)
+  const named = nameAll(found)
+  return {
+    volumes: named.map(planVolume),
+    sets: setsOf(named),
+    refused: merge(refused),
+    ...(questioned.length > 0 && { questioned }),
   }
-  return { volumes: stacks.map(planVolume), sets: [], refused: merge(refused) }
 }
 
-function tooMany(instances: number): SeriesPlan {
-  const reason = `the series has more than ${MAX_OBJECTS} objects`
+function tooMany(instances: number, what: string): SeriesPlan {
+  const reason = `the series has ${what}`
   return { volumes: [], sets: [], refused: [{ code: 'MDM_SEVERAL_VOLUMES', reason, instances }] }
 }
 
-function addTo<T>(groups: Map<string, T[]>, name: string, member: T): void {
-  const group = groups.get(name)
-  if (group === undefined) groups.set(name, [member])
-  else group.push(member)
-}
-
-/**
- * Drops what is there twice. Two objects that differ under one SOPInstanceUID are both refused: nobody can say which of
- * them a later retrieve will bring.
- */
-function withoutDuplicates(headers: readonly InstanceHeader[]): {
-  kept: InstanceHeader[]
-  refused: Refusal[]
-} {
-  const bySop = new Map<string, InstanceHeader[]>()
-  for (const header of headers) addTo(bySop, header.sop, header)
-  const kept: InstanceHeader[] = []
-  let conflicts = 0
-  for (const [first, ...others] of bySop.values()) {
-    const differs = others.some((other) => !isDeepStrictEqual(identity(other), identity(first!)))
-    if (differs) conflicts += 1 + others.length
-    else kept.push(first!)
+/** The planes of all sound objects, and what stands against the others. */
+function look(headers: readonly InstanceHeader[], o: PlanOptions): { planes: Plane[]; faulty: Faulty[] } {
+  const planes: Plane[] = []
+  const faulty: Faulty[] = []
+  for (const header of headers) {
+    const released = o.released?.(header) ?? false
+    const found = judge(header, { released }) ?? planesOf(header)
+    if ('code' in found) faulty.push({ header, fault: found })
+    else for (const plane of found) planes.push(plane)
   }
-  if (conflicts === 0) return { kept, refused: [] }
-  const reason = `${conflicts} objects share a SOPInstanceUID with another that differs`
-  const refused: Refusal = { code: 'MDM_CONFLICT', reason, instances: conflicts, tags: ['SOPInstanceUID'] }
-  const rest =
-    kept.length > 0 ? [{ ...refused, reason: `${reason}; the rest is withheld`, instances: kept.length }] : []
-  return { kept: [], refused: [refused, ...rest] }
+  return { planes, faulty }
 }
 
-/** All we read of an object but where its pixels lie in its file. */
-function identity({ pixelData, ...header }: InstanceHeader): object {
-  return { ...header, pixelBytes: pixelData?.length }
-}
-
-interface Faulty {
-  header: InstanceHeader
-  fault: Fault
-}
-
-/** Finds, by SOP class, the first refused object that may be a slice of its stack: of that class, or too damaged to say. */
-function blockers(faulty: readonly Faulty[]): (sopClass: string) => Fault | undefined {
-  const images = faulty.filter(({ fault }) => fault.code !== 'MDM_NOT_AN_IMAGE')
-  const damaged = images.findIndex(({ fault }) => fault.code === 'MDM_DICOM')
-  const ofClass = new Map<string, number>()
-  for (const [i, { header }] of images.entries()) {
-    if (!ofClass.has(header.sopClass)) ofClass.set(header.sopClass, i)
-  }
-  return (sopClass) => {
-    const found = [ofClass.get(sopClass), damaged].filter((i) => i !== undefined && i >= 0) as number[]
-    return images[Math.min(...found)]?.fault
+function severalPatients(planes: readonly Plane[]): Fault | undefined {
+  const patient = planes[0]?.header.text.PatientID
+  if (planes.every(({ header }) => header.text.PatientID === patient)) return undefined
+  return {
+    code: 'MDM_CONFLICT',
+    reason: 'the objects of the series name different patients',
+    tags: ['PatientID'],
   }
 }
 
-function withheld(fault: Fault): Fault {
-  return { ...fault, reason: `sound, but withheld, since of another object of the series ${fault.reason}` }
+/** By SOP class; in an order that does not depend on that in which objects came. */
+function classesOf(planes: readonly Plane[]): Map<string, Plane[]> {
+  const ordered = planes.toSorted((a, b) => compare(a.header.sop, b.header.sop) || a.frame - b.frame)
+  return Map.groupBy(ordered, ({ header }) => header.sopClass)
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function objectsOf(planes: readonly Plane[]): number {
+  return new Set(planes.map(({ header }) => header)).size
 }
 
 /** One line for each code and reason. */
@@ -132,45 +119,4 @@ function merge(refused: readonly Refusal[]): Refusal[] {
     merged.set(key, before ? { ...before, instances: before.instances + refusal.instances } : refusal)
   }
   return [...merged.values()]
-}
-
-function planVolume({ slices, geometry }: Stack): VolumePlan {
-  const first = slices[0]!
-  const type: VoxelType = `${first.pixelRepresentation === 0 ? 'u' : ''}int${first.bitsAllocated}`
-  const { volume, header } = describeVolume(first, geometry, type)
-  return {
-    label: '',
-    marks: {},
-    volume,
-    header,
-    plaintextBytes: header.length + voxelBytes(volume),
-    sliceBytes: sliceBytes(volume),
-    slices: slices.map(sliceRow),
-    profile: PROFILE,
-    tables: tableRows(first, volume),
-  }
-}
-
-function sliceRow(slice: SliceHeader, index: number): SliceRow {
-  return {
-    index,
-    sop: slice.sop,
-    rows: slice.rows,
-    columns: slice.columns,
-    position: slice.position,
-    orientation: slice.orientation,
-    bitsAllocated: slice.bitsAllocated,
-    bitsStored: slice.bitsStored,
-    highBit: slice.highBit,
-    pixelRepresentation: slice.pixelRepresentation,
-    slope: slice.slope,
-    intercept: slice.intercept,
-    ...releasedAs(slice),
-  }
-}
-
-/** A slice that is here in spite of its risk was released. */
-function releasedAs(slice: SliceHeader): Pick<SliceRow, 'released'> {
-  const risk = burnedInRisk(slice)
-  return risk === undefined ? {} : { released: risk.reason }
 }

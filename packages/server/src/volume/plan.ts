@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@mdm/core/errors'
+import type { Sha256 } from '@mdm/core/names'
 import type { AxisName, AxisUnit, Vec3, Volume } from '@mdm/core/volume/volume'
 import type { Orientation } from '../dicom/source.ts'
 import type { Marks } from './plane.ts'
@@ -20,6 +21,12 @@ export interface SliceRow {
   intercept: number
   /** the rule that held its object until a person released it; absent for all others */
   released?: string
+  /** frame of its object, from 0; absent where it is the first */
+  frame?: number
+  /** where it lies in its frame, in pixels; absent where it is the whole frame */
+  tile?: { left: number; top: number }
+  /** SHA-256 of the table that makes values of its numbers, where there is one */
+  table?: Sha256
 }
 
 export type Row = Record<string, string | number | null>
@@ -79,4 +86,6 @@ export interface SeriesPlan {
   /** sets of two or more of the volumes; a volume is in one at most */
   sets: SetPlan[]
   refused: Refusal[]
+  /** SOPInstanceUIDs of objects that may be copies of each other: pixels decide, of which a digest may be passed in */
+  questioned?: string[]
 }

@@ -1,17 +1,20 @@
 import { spacing, type Volume } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
 import { faceOf } from './face.ts'
+import type { Marks, Plane } from './plane.ts'
 import type { TableRows } from './plan.ts'
 
 /**
  * One row for each table of paper 5.3, from the header of the first slice in order of the volume. What an object does
  * not say, or says malformed, is null.
+ * `marks` are those that all planes share; a mark that is in none of them is null too.
  * `patient_id` is null here: the pseudonym needs a key of the site, and registration fills it in.
  */
 export function tableRows(
-  header: InstanceHeader & { bitsStored: number; photometric: string },
-  volume: Volume,
+  planes: readonly Plane[],
+  { volume, label, marks }: { volume: Volume; label: string; marks: Marks },
 ): TableRows {
+  const { header, sliceThickness } = planes[0]!
   const { text } = header
   return {
     patient: {
@@ -22,7 +25,11 @@ export function tableRows(
       sex: text.PatientSex ?? null,
       birth_date: isoDate(text.PatientBirthDate),
     },
-    image: imageRow(header, volume),
+    image: {
+      ...imageRow(planes, volume),
+      volume_label: label || null,
+      quantity: shortCode(marks.quantity),
+    },
     medical: medicalRow(header, volume),
     dicom: {
       study_uid: header.study,
@@ -41,11 +48,17 @@ export function tableRows(
       sequence_variant: text.SequenceVariant ?? null,
       scan_options: text.ScanOptions ?? null,
       acquisition_type: text.MRAcquisitionType ?? null,
-      repetition_time: decimal(text.RepetitionTime),
-      echo_time: decimal(text.EchoTime),
-      inversion_time: decimal(text.InversionTime),
-      flip_angle: decimal(text.FlipAngle),
-      slice_thickness: header.sliceThickness ?? null,
+      repetition_time: decimal(text.RepetitionTime) ?? numberOf(marks.repetitionTime),
+      echo_time: decimal(text.EchoTime) ?? numberOf(marks.echoTime),
+      inversion_time: decimal(text.InversionTime) ?? numberOf(marks.inversionTime),
+      flip_angle: decimal(text.FlipAngle) ?? numberOf(marks.flipAngle),
+      echo_number: numberOf(marks.echo),
+      b_value: numberOf(marks.bValue),
+      gradient: marks.gradient === undefined ? null : String(marks.gradient),
+      time_index: numberOf(marks.time),
+      cardiac_phase: numberOf(marks.phase),
+      trigger_time: numberOf(marks.triggerTime),
+      slice_thickness: sliceThickness ?? null,
       kvp: decimal(text.KVP),
       convolution_kernel: text.ConvolutionKernel ?? null,
     },
@@ -53,10 +66,8 @@ export function tableRows(
 }
 
 /** Technical facts: what the header of the volume says, and how it was stored at the source. */
-function imageRow(
-  header: InstanceHeader & { bitsStored: number; photometric: string },
-  volume: Volume,
-): TableRows['image'] {
+function imageRow(planes: readonly Plane[], volume: Volume): TableRows['image'] {
+  const { header } = planes[0]!
   const [column, row, slice] = spacing(volume)
   return {
     patient_id: null,
@@ -73,10 +84,11 @@ function imageRow(
     rescale_intercept: volume.intercept,
     units: volume.units ?? null,
     encoding: 'raw',
-    bits_stored: header.bitsStored,
-    photometric: header.photometric,
+    bits_stored: header.bitsStored ?? null,
+    photometric: header.photometric ?? null,
     image_type: header.imageType.join('\\') || null,
-    instances: volume.slices,
+    instances: new Set(planes.map((plane) => plane.header)).size,
+    lossy: volume.lossy ? 'yes' : 'no',
   }
 }
 
@@ -121,6 +133,15 @@ function isoDate(text: string | undefined): string | null {
 function isoTime(text: string | undefined): string | null {
   const match = /^([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d|60)?(\.\d{1,6})?$/.exec(text ?? '')
   return match === null ? null : `${match[1]}:${match[2] ?? '00'}:${match[3] ?? '00'}${match[4] ?? ''}`
+}
+
+function numberOf(mark: string | number | undefined): number | null {
+  return typeof mark === 'number' ? mark : null
+}
+
+/** M, P, R, I and other codes; longer text is none. */
+function shortCode(mark: string | number | undefined): string | null {
+  return typeof mark === 'string' && /^[A-Z0-9_]{1,16}$/.test(mark) ? mark : null
 }
 
 function decimal(text: string | undefined): number | null {
