@@ -22,7 +22,7 @@ export interface TourOptions {
   /** takes the story, text with line ends */
   readonly say: (text: string) => void
   /** draws the middle slice of an NRRD file */
-  readonly draw: (nrrd: Buffer) => string
+  readonly draw: (nrrd: Buffer) => Promise<string>
 }
 
 interface Asked {
@@ -83,9 +83,9 @@ async function story(narrator: Narrator, grid: DemoGrid, o: TourOptions): Promis
     'Level 2: the scientist gets voxels, decrypted in memory, and sees where the time went (Figure 4).',
   )
   await narrator.run('scientist', ['get', mr, '-o', 'mr.nrrd', '--timings'])
-  o.say(`\n${o.draw(await readFile(narrator.file('mr.nrrd')))}`)
+  o.say(`\n${await o.draw(await readFile(narrator.file('mr.nrrd')))}`)
   await narrator.run('scientist', ['get', ct, '-o', 'ct.nrrd'])
-  o.say(`\n${o.draw(await readFile(narrator.file('ct.nrrd')))}`)
+  o.say(`\n${await o.draw(await readFile(narrator.file('ct.nrrd')))}`)
   await narrator.run('scientist', ['get', ct, '--slices', '30-33', '-o', 'part.nii'])
   narrator.chapter('Level 3: the physician reads the patient’s metadata; from the scientist it is withheld.')
   const columns = ['--columns', 'patient_name,birth_date,modality,body_part,columns,rows,slices']

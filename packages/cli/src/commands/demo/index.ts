@@ -12,16 +12,21 @@ export default class Demo extends BaseCommand {
 
   async run(): Promise<{ steps: TourStep[] }> {
     await this.parse(Demo)
-    const [{ tour }, { previewNrrd }] = await Promise.all([
+    const [{ tour }, { previewNrrd }, { canvasOf }] = await Promise.all([
       import('../../demo/tour.ts'),
       import('../../demo/preview.ts'),
+      import('../../preview/terminal.ts'),
     ])
-    const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
-    const canvas = { columns: Math.min((process.stdout.columns || 80) - 4, 64), rows: 24, colour }
+    const { columns, colours } = canvasOf(process.stdout)
+    const canvas = {
+      columns: Math.min(columns - 3, 64),
+      rows: 24,
+      colours: process.stdout.isTTY === true ? colours : 'none',
+    } as const
     const steps = await tour({
       signal: this.signal,
       say: (text) => this.print(text),
-      draw: (nrrd) => previewNrrd(nrrd, canvas).replace(/^/gm, '  ').trimEnd() + '\n',
+      draw: async (nrrd) => `${(await previewNrrd(nrrd, canvas)).replace(/^/gm, '  ').trimEnd()}\n`,
     })
     return { steps }
   }

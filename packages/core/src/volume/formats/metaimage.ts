@@ -1,6 +1,8 @@
 import { MdmError } from '../../errors.ts'
+import { nearestAxes } from '../orientation.ts'
 import { shear, spacing, VOXEL_BYTES, type SeriesAxis } from '../volume.ts'
 import type { Vec3, Volume, VoxelType } from '../volume.ts'
+import { voxelReader } from '../voxel-reader.ts'
 
 const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
   int8: 'MET_CHAR',
@@ -72,7 +74,7 @@ export function realValues(volume: Volume): ((voxels: Buffer) => Buffer) | undef
     const voxels = rest.length === 0 ? piece : Buffer.concat([rest, piece])
     const count = Math.floor(voxels.length / from)
     const values = Buffer.allocUnsafeSlow(count * to)
-    const stored = reader(voxels, type)
+    const stored = voxelReader(voxels, type)
     for (let i = 0; i < count; i++) {
       const value = stored(i * from) * slope + intercept
       if (to === 8) values.writeDoubleLE(value, i * to)
@@ -97,37 +99,11 @@ function isWide(type: VoxelType): boolean {
   return VOXEL_BYTES[type] >= 4
 }
 
-function reader(voxels: Buffer, type: VoxelType): (at: number) => number {
-  const readers: Record<VoxelType, (at: number) => number> = {
-    int8: (at) => voxels.readInt8(at),
-    uint8: (at) => voxels.readUInt8(at),
-    int16: (at) => voxels.readInt16LE(at),
-    uint16: (at) => voxels.readUInt16LE(at),
-    int32: (at) => voxels.readInt32LE(at),
-    uint32: (at) => voxels.readUInt32LE(at),
-    float32: (at) => voxels.readFloatLE(at),
-    float64: (at) => voxels.readDoubleLE(at),
-    rgb24: (at) => voxels.readUInt8(at),
-  }
-  return readers[type]
-}
-
 /** Each letter says where an axis comes from: R L, A P, I S. An axis that leans has the letter of where it mostly goes. */
 const LETTERS = ['RL', 'AP', 'IS'] as const
-const ORDERS: readonly Order[] = [
-  [0, 1, 2],
-  [0, 2, 1],
-  [1, 0, 2],
-  [1, 2, 0],
-  [2, 0, 1],
-  [2, 1, 0],
-]
-type Order = readonly [0 | 1 | 2, 0 | 1 | 2, 0 | 1 | 2]
 
 function orientation(axes: readonly Vec3[]): string {
-  const along = (order: Order) =>
-    order.reduce<number>((sum, world, axis) => sum + Math.abs(axes[axis]![world]), 0)
-  // No letter twice, also where two axes lean the same way.
-  const best = ORDERS.reduce((found, order) => (along(order) > along(found) ? order : found))
-  return best.map((world, axis) => LETTERS[world][axes[axis]![world] < 0 ? 1 : 0]).join('')
+  return nearestAxes(axes)
+    .map(({ world, sign }) => LETTERS[world][sign < 0 ? 1 : 0])
+    .join('')
 }
