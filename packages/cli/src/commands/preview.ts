@@ -2,7 +2,6 @@ import type { OpenVolume } from '@mdm/core/access/decrypt'
 import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
 import { collectEarly } from '@mdm/core/memory'
-import { parseVolumeName } from '@mdm/core/names'
 import type { Preview as Drawn } from '@mdm/core/volume/preview/preview'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
@@ -82,7 +81,10 @@ export default class Preview extends BaseCommand {
     name: string | undefined,
     file: string | undefined,
   ): Promise<OpenVolume> {
-    const { decryptFile, openVolume } = await import('@mdm/core/access/decrypt')
+    const [{ decryptFile, openVolume }, { parseVolumeName }] = await Promise.all([
+      import('@mdm/core/access/decrypt'),
+      import('@mdm/core/names'),
+    ])
     const faults = new FaultNotes(session, (line) => this.talk(line))
     const o = { signal: this.signal, onFault: faults.add }
     const opening =
