@@ -39,7 +39,7 @@ export type RegisterReportFile = z.infer<typeof RegisterReportFile>
 
 /** @returns undefined for an event that is no outcome */
 export function outcomeOf(told: Exclude<RegisterEvent, { type: 'done' }>): ReportedOutcome | undefined {
-  if (told.type === 'progress' || told.type === 'error') return undefined
+  if (told.type === 'progress' || told.type === 'error' || told.type === 'set') return undefined
   const of = { series: told.series, outcome: told.type }
   if (told.type === 'registered') return { ...of, guid: told.volume.guid, version: told.volume.version }
   if (told.type === 'refused') return { ...of, code: told.refused.code, quarantine: told.refused.quarantine }

@@ -21,6 +21,8 @@ import { openGroups } from './catalog/groups.ts'
 import { noteRefusal } from './catalog/refusals.ts'
 import { rosterRoutes } from './catalog/roster-routes.ts'
 import { catalogRoutes } from './catalog/routes.ts'
+import { setRoutes } from './catalog/set-routes.ts'
+import { openSets } from './catalog/sets.ts'
 import { openStatements } from './catalog/statements.ts'
 import { openCrls, readConfig } from './config.ts'
 import { createDelivery } from './deliver/delivery.ts'
@@ -132,7 +134,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       groups.forget()
     }
     const catalog = openCatalog(db, { site })
-    const access = createAccess({ catalog, lists, groups, roster, now })
+    const sets = openSets(db)
+    const access = createAccess({ catalog, sets, lists, groups, roster, now })
     const statements = openStatements({ db, site, lists, access, groups, audit, roster, now })
     const journal = openJournal(db, now)
     const outcome = Object.keys(noCounts())
@@ -201,6 +204,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     )
     rosterRoutes(app, { site, rosters, audit, health: health.told })
     catalogRoutes(app, { catalog, access, statements, heads: { db, site, audit } })
+    setRoutes(app, { sets, catalog, access })
     metadataRoutes(app, { db, catalog, access, audit })
     changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
     sourceRoutes(app, { sources, rows, roster, audit })

@@ -4,6 +4,7 @@ import {
   postRegister,
   RegisterEvent,
   type RefusedVolume,
+  type RegisteredSet,
   type RegisteredVolume,
   type RegisterCounts,
   type RegisterQuestion,
@@ -14,6 +15,7 @@ import type { Session } from './session.ts'
 /** What a registration came to, gathered from its events. */
 export interface RegisterReport {
   registered: RegisteredVolume[]
+  sets: RegisteredSet[]
   already: { guid: Guid }[]
   returned: { guid: Guid }[]
   gone: { guid: Guid }[]
@@ -42,7 +44,7 @@ export async function* register(
 }
 
 export function emptyReport(): RegisterReport {
-  return { registered: [], already: [], returned: [], gone: [], refused: [], failed: [] }
+  return { registered: [], sets: [], already: [], returned: [], gone: [], refused: [], failed: [] }
 }
 
 function followed(event: RegisterEvent, report: RegisterReport): FollowedEvent {
@@ -54,6 +56,7 @@ function followed(event: RegisterEvent, report: RegisterReport): FollowedEvent {
 /** What waits or was dropped stands in no list: there is nothing of it yet. */
 export function addEvent(report: RegisterReport, event: FollowedEvent): void {
   if (event.type === 'registered') report.registered.push(event.volume)
+  else if (event.type === 'set') report.sets.push(event.set)
   else if (event.type === 'already' || event.type === 'returned' || event.type === 'gone')
     report[event.type].push({ guid: event.guid })
   else if (event.type === 'refused') report.refused.push(event.refused)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Guid, Lfn, Sha256, Version } from '../names.ts'
+import { AxisName } from '../volume/volume.ts'
 import { contract } from './contract.ts'
 
 /** Names a series without saying which: an HMAC that only the site can make. */
@@ -44,6 +45,17 @@ export const RegisteredVolume = z.object({
 })
 export type RegisteredVolume = z.infer<typeof RegisteredVolume>
 
+/** A set that is new, or has a new version. */
+export const RegisteredSet = z.object({
+  guid: Guid,
+  version: Version,
+  source: z.string(),
+  axis: AxisName,
+  /** how many it has */
+  volumes: z.int().min(2),
+})
+export type RegisteredSet = z.infer<typeof RegisteredSet>
+
 /** A refused volume; `quarantine` names the row kept for the administrator. No DICOM values. */
 export const RefusedVolume = z.object({ quarantine: z.string(), code: z.string(), reason: z.string() })
 export type RefusedVolume = z.infer<typeof RefusedVolume>
@@ -70,6 +82,8 @@ const series = SeriesHandle.optional()
 export const RegisterEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), done: z.int(), total: z.int() }),
   z.object({ type: z.literal('registered'), volume: RegisteredVolume, series }),
+  /** volumes of one series that were registered belong together; no volume is counted by it */
+  z.object({ type: z.literal('set'), set: RegisteredSet, series }),
   z.object({ type: z.literal('already'), guid: Guid, series }),
   /** the source has it again, as it was */
   z.object({ type: z.literal('returned'), guid: Guid, series }),

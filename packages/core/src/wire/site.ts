@@ -15,6 +15,8 @@ export const VolumeRow = z.object({
   /** columns, rows, slices */
   shape: z.array(z.int()).length(3).optional(),
   registered: z.iso.datetime(),
+  /** the set it is in, where the caller may list all of that */
+  set: Guid.optional(),
   /** since when its source no longer has it; a get is answered MDM_GONE */
   goneSince: z.iso.datetime().optional(),
 })

@@ -25,6 +25,9 @@ export const SITE_TABLES: Tables = {
   series_counts: ['source', 'study', 'series'],
   source_looks: ['source', 'looked_by'],
   changes: ['seq'],
+  sets: ['guid'],
+  set_versions: ['guid', 'version'],
+  set_members: ['guid', 'version', 'position'],
 }
 
 export const KEYS_TABLES: Tables = {

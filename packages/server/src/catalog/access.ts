@@ -9,6 +9,8 @@ import type { AclObject } from '@mdm/core/wire/common'
 import type { AccessList, AccessLists } from './access-lists.ts'
 import type { Catalog, VolumeRecord } from './catalog.ts'
 import type { Groups } from './groups.ts'
+import { createSetAccess, type SetAccess } from './set-access.ts'
+import type { Sets } from './sets.ts'
 
 /** A volume the caller may know of. */
 export interface ResolvedVolume {
@@ -30,11 +32,13 @@ export interface ListedVolume {
  * caller, whatever is asked; with it, a missing right is named with the preset to ask for.
  */
 export interface Access {
+  readonly sets: SetAccess
   /**
    * The version a name means for the caller: the one the name says, else the newest whose file he may read, else the newest he
    * may list.
    *
-   * @throws MDM_NOT_FOUND alike for what does not exist and for what the caller may not know of
+   * @throws MDM_NOT_FOUND alike for what does not exist and for what the caller may not know of; MDM_USAGE with `details.set` for
+   *         the GUID of a set that he may know of
    */
   resolveVolume(caller: Caller, name: VolumeName): Promise<ResolvedVolume>
   /** The same without reading the record. @throws MDM_NOT_FOUND */
@@ -54,6 +58,7 @@ export interface Access {
 
 export interface AccessOptions {
   readonly catalog: Catalog
+  readonly sets: Sets
   readonly lists: AccessLists
   readonly groups: Groups
   readonly roster: () => TrustedRoster
@@ -68,10 +73,18 @@ export function createAccess(o: AccessOptions): Access {
     return allowed.filter((version) => version <= latest).toSorted((a, b) => b - a)
   }
 
+  const holds: Access['holds'] = async (caller, { guid, version }, object, right) => {
+    const list = await o.lists.get(guid, object)
+    return allows(list, caller, right, { version, now: o.now(), groups: await o.groups.all() })
+  }
+
   const access: Access = {
+    sets: createSetAccess(o.sets, { holds }),
+    holds,
+
     async resolveName(caller, name) {
       const found = await o.catalog.find(name)
-      if (found === undefined) throw new MdmError('MDM_NOT_FOUND')
+      if (found === undefined) throw await unknown(caller, name)
       const { guid, latest, slice } = found
       const version = found.version ?? (await pick(caller, guid, latest))
       if (version === undefined || version > latest) throw new MdmError('MDM_NOT_FOUND')
@@ -93,11 +106,6 @@ export function createAccess(o: AccessOptions): Access {
       throw denied(missingPreset(object, right))
     },
 
-    async holds(caller, { guid, version }, object, right) {
-      const list = await o.lists.get(guid, object)
-      return allows(list, caller, right, { version, now: o.now(), groups: await o.groups.all() })
-    },
-
     async listed(caller, { guid, latest }) {
       return (await versions(caller, guid, latest, 'list'))[0]
     },
@@ -115,6 +123,14 @@ export function createAccess(o: AccessOptions): Access {
       }
       if (!administers) throw denied(missingPreset(object, 'admin'))
     },
+  }
+
+  /** What a name that no volume has may be: a set is no volume, and only who may know of it is told so. */
+  async function unknown(caller: Caller, name: VolumeName): Promise<MdmError> {
+    const set = 'guid' in name ? await access.sets.listed(caller, name.guid) : undefined
+    if (set === undefined) return new MdmError('MDM_NOT_FOUND')
+    const text = `this names a set of ${set.members.length} volumes, which are got as one or each by its own GUID`
+    return new MdmError('MDM_USAGE', text, { details: { set: set.guid } })
   }
 
   async function pick(caller: Caller, guid: Guid, latest: Version): Promise<Version | undefined> {

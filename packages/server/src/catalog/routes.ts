@@ -35,7 +35,8 @@ export function catalogRoutes(app: App, o: CatalogRoutes): void {
     const limit = query.limit ?? DEFAULT_LIMIT
     const listed = await timing.measure('access-control', () => listPage(o, caller, query.after, limit))
     const rows: VolumeRow[] = []
-    for (const volume of listed.slice(0, limit)) rows.push(await rowOf(o, caller, volume))
+    const setOf = o.access.sets.memberships(caller)
+    for (const volume of listed.slice(0, limit)) rows.push(await rowOf(o, caller, { ...volume, setOf }))
     const last = rows.at(-1)
     return { rows, ...(listed.length > limit && last !== undefined ? { next: last.guid } : {}) }
   })
@@ -91,8 +92,14 @@ async function listPage(
   }
 }
 
-async function rowOf(o: CatalogRoutes, caller: Caller, volume: ListedVolume): Promise<VolumeRow> {
-  return await shown(o, caller, await summaryOf(o, volume))
+type SetOf = ReturnType<Access['sets']['memberships']>
+
+async function rowOf(
+  o: CatalogRoutes,
+  caller: Caller,
+  volume: ListedVolume & { setOf: SetOf },
+): Promise<VolumeRow> {
+  return await shown(o, caller, await summaryOf(o, volume), volume.setOf)
 }
 
 /** The digest of the voxels says whether two volumes are one, so it is for those who may read them (decision 3). */
@@ -105,7 +112,7 @@ async function statOf(
   const seesDigest = await o.access.holds(caller, volume, 'key', 'read')
   const { plaintextSha256 } = summary
   return {
-    ...(await shown(o, caller, summary)),
+    ...(await shown(o, caller, summary, o.access.sets.memberships(caller))),
     latest: volume.latest,
     replicas: await o.catalog.replicas(volume.guid),
     ...(seesDigest && plaintextSha256 !== undefined ? { plaintextSha256 } : {}),
@@ -119,15 +126,22 @@ async function summaryOf(o: CatalogRoutes, { guid, version }: ListedVolume): Pro
 }
 
 /** Shape and modality are metadata: they have their own rights. */
-async function shown(o: CatalogRoutes, caller: Caller, summary: VolumeSummary): Promise<VolumeRow> {
+async function shown(
+  o: CatalogRoutes,
+  caller: Caller,
+  summary: VolumeSummary,
+  setOf: SetOf,
+): Promise<VolumeRow> {
   const { guid, version, lfn, surl, containerBytes, registered, goneSince } = summary
   const { columns, rows, slices, modality } = summary.volume
   const seesShape = await o.access.holds(caller, summary, 'metadata:image', 'basic')
+  const set = await setOf(guid)
   const seesModality = await o.access.holds(caller, summary, 'metadata:medical', 'basic')
   return {
     ...{ guid, version, lfn, surl, bytes: containerBytes, registered },
     ...(seesModality ? { modality } : {}),
     ...(seesShape ? { shape: [columns, rows, slices] } : {}),
+    ...(set === undefined ? {} : { set }),
     ...(goneSince === undefined ? {} : { goneSince }),
   }
 }

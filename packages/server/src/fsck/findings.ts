@@ -15,6 +15,11 @@ export const FINDINGS = {
     'a version has other slices than its shape says',
     'restore the database from a backup',
   ],
+  'set-altered': [
+    'fault',
+    'a version of a set does not add up, or names a volume that is not there',
+    'restore the database from a backup',
+  ],
   'replica-missing': ['fault', 'a volume has no SURL', 'restore the database from a backup'],
   'table-row-missing': [
     'fault',

@@ -15,9 +15,11 @@ export async function checkJournal(db: SiteQueries, to: Collector): Promise<void
   const lost = await db
     .selectFrom('journal')
     .leftJoin('volumes', 'volumes.volume_key', 'journal.volume_key')
+    .leftJoin('sets', 'sets.set_key', 'journal.volume_key')
     .select((eb) => eb.fn.countAll().as('entries'))
     .where('journal.state', '=', 'ACTIVE')
     .where('volumes.guid', 'is', null)
+    .where('sets.guid', 'is', null)
     .executeTakeFirstOrThrow()
   if (Number(lost.entries) > 0) to.find('registration-lost', `${Number(lost.entries)} entries`)
   const unwritten = await db
@@ -26,7 +28,13 @@ export async function checkJournal(db: SiteQueries, to: Collector): Promise<void
     .select('volumes.guid')
     .where('journal.state', 'is', null)
     .execute()
-  for (const { guid } of unwritten) to.find('registration-unwritten', guid)
+  const unwrittenSets = await db
+    .selectFrom('sets')
+    .leftJoin('journal', 'journal.volume_key', 'sets.set_key')
+    .select('sets.guid')
+    .where('journal.state', 'is', null)
+    .execute()
+  for (const { guid } of [...unwritten, ...unwrittenSets]) to.find('registration-unwritten', guid)
   for (const { guid, kid } of await db
     .selectFrom('attempts')
     .select(['guid', 'kid'])

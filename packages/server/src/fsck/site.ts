@@ -13,6 +13,7 @@ import { collect, type Report } from './findings.ts'
 import { checkJournal } from './journal.ts'
 import { checkLists } from './lists.ts'
 import { checkNotices } from './notices.ts'
+import { checkSets } from './sets.ts'
 import { checkShares } from './shares.ts'
 import { checkSpool } from './spool.ts'
 import { checkVolumes } from './volumes.ts'
@@ -34,6 +35,7 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
   const active = await readSiteStore(storeLocation(config.store, path), async (db) => {
     const versions = await checkVolumes(db, roster, to)
     await checkLists(db, roster, to)
+    await checkSets(db, to)
     await checkJournal(db, to)
     const names = config.sources.map(({ name }) => name)
     await checkNotices(db, { sources: names, now: new Date() }, to)

@@ -1,4 +1,4 @@
-import type { Comparison, Operator, Query } from '@mdm/core/query/ast'
+import type { Comparison, Operator } from '@mdm/core/query/ast'
 import { valueOf } from '@mdm/core/query/value'
 import { MdmError } from '@mdm/core/errors'
 import type { Column, TableName } from './columns.ts'
@@ -19,8 +19,8 @@ export interface Condition {
 }
 
 /** Finds the columns of a query, by name or by table.name; a comparison of an unknown one has none, and is refused like a forbidden one. */
-export function filtersOf(query: Query): Filter[] {
-  return query.comparisons.map((comparison) => ({
+export function filtersOf(comparisons: readonly Comparison[]): Filter[] {
+  return comparisons.map((comparison) => ({
     columns: COLUMNS.filter(({ table, column }) =>
       [column, `${table}.${column}`].includes(comparison.column),
     ),

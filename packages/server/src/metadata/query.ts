@@ -7,13 +7,14 @@ import type { SiteStore } from '../store/site-store.ts'
 import { columnRights, mayRead, TABLE_NAMES, type ColumnRights } from './column-rights.ts'
 import type { Cell, TableName } from './columns.ts'
 import { conditionOf, filtersOf, unreadable, type Filter } from './filters.ts'
+import { SET_COLUMN, splitSets } from './set-comparisons.ts'
 import { splitColumns, tableRows, versionsWhere } from './rows.ts'
 
 const DEFAULT_LIMIT = 10_000
 const PAGE = 1000
 
 export interface QueryAnswer {
-  /** `guid`, `version` and every column the caller may read of that volume; in order of GUID */
+  /** `guid`, `version`, `set` and every column the caller may read of that volume; in order of GUID */
   readonly rows: Record<string, Cell>[]
   /** columns (table.column) that at least one row lacks for want of a right */
   readonly withheld: string[]
@@ -40,14 +41,35 @@ export async function answerQuery(
   caller: Caller,
   question: { expr: string; limit?: number | undefined },
 ): Promise<QueryAnswer> {
-  const filters = filtersOf(parseQuery(question.expr))
+  const query = splitSets(parseQuery(question.expr))
+  const filters = filtersOf(query.tables)
   const readable = await readableVolumes(o, caller, filters)
   const conditions = filters.map(conditionOf)
-  const volumes = (await versionsWhere(o.db, conditions))
-    .filter(({ guid, version }) => readable.get(guid) === version)
-    .slice(0, question.limit ?? DEFAULT_LIMIT)
-  const compared = [...new Set(conditions.map(({ table, column }) => `${table}.${column}`))]
+  const candidates = (await versionsWhere(o.db, conditions)).filter(
+    ({ guid, version }) => readable.get(guid) === version,
+  )
+  const limit = question.limit ?? DEFAULT_LIMIT
+  const volumes = await inSets(o, caller, candidates, { tests: query.sets, limit })
+  const columns = conditions.map(({ table, column }) => `${table}.${column}`)
+  const compared = [...new Set([...columns, ...(query.sets.length > 0 ? [SET_COLUMN] : [])])]
   return { ...(await shownRows(o, caller, volumes)), compared }
+}
+
+/** The first `limit` volumes whose set passes, with it. */
+async function inSets(
+  o: QueryOptions,
+  caller: Caller,
+  candidates: readonly ListedVolume[],
+  { tests, limit }: { tests: readonly ((set: Guid | undefined) => boolean)[]; limit: number },
+): Promise<(ListedVolume & { set: Guid | undefined })[]> {
+  const setOf = o.access.sets.memberships(caller)
+  const volumes = []
+  for (const volume of candidates) {
+    if (volumes.length === limit) break
+    const set = await setOf(volume.guid)
+    if (tests.every((passes) => passes(set))) volumes.push({ ...volume, set })
+  }
+  return volumes
 }
 
 /** Volumes in the version the caller sees, of which he may read every column compared. */
@@ -94,7 +116,7 @@ export async function* listedVolumes(
 async function shownRows(
   o: QueryOptions,
   caller: Caller,
-  volumes: readonly ListedVolume[],
+  volumes: readonly (ListedVolume & { set: Guid | undefined })[],
 ): Promise<Pick<QueryAnswer, 'rows' | 'withheld'>> {
   const tables = new Map<TableName, Awaited<ReturnType<typeof tableRows>>>()
   for (const table of TABLE_NAMES) tables.set(table, await tableRows(o.db, table, volumes))
@@ -102,7 +124,8 @@ async function shownRows(
   const rows: Record<string, Cell>[] = []
   for (const volume of volumes) {
     const rights = await columnRights(o.access, caller, volume)
-    const row: Record<string, Cell> = { guid: volume.guid, version: volume.version }
+    const { guid, version, set } = volume
+    const row: Record<string, Cell> = { guid, version, ...(set === undefined ? {} : { set }) }
     for (const table of TABLE_NAMES)
       addCells(row, withheld, rights, table, tables.get(table)?.get(volume.guid))
     rows.push(row)

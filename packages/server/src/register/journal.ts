@@ -115,10 +115,13 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
         .where('state', 'in', ['PENDING', 'WAITING'])
         .execute()
       const meant = new Set(made)
-      const over = { state: 'QUARANTINED' as const, code: 'MDM_GONE', updated: now().toISOString() }
+      const updated = now().toISOString()
+      const over = { state: 'QUARANTINED', code: 'MDM_GONE', updated } as const
+      const there = { state: 'ACTIVE', code: null, updated } as const
       for (const { key } of open) {
         if (meant.has(key) || (made.length === 0 && key === series)) continue
-        await db.updateTable('journal').set(over).where('volume_key', '=', key).execute()
+        const state = (await isUsed(db, key)) ? there : over
+        await db.updateTable('journal').set(state).where('volume_key', '=', key).execute()
       }
       if (made.length > 0 && !meant.has(series)) await dropUnused(db, series)
     },
@@ -180,16 +183,27 @@ export function openJournal(db: SiteStore, now: () => Date): Journal {
   }
 }
 
-/** Removes a row that names no volume, and no key whose shares may lie somewhere. */
+/** Removes a row that names no volume or set, and no key whose shares may lie somewhere. */
 async function dropUnused(db: SiteQueries, key: Sha256): Promise<void> {
+  if (await isUsed(db, key)) return
   await db
     .deleteFrom('journal')
     .where('volume_key', '=', key)
     .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('volumes').select('guid').where('volumes.volume_key', '=', key))),
-    )
-    .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('attempts').select('kid').where('attempts.volume_key', '=', key))),
     )
     .execute()
+}
+
+/** True for the key of a registered volume or set. */
+async function isUsed(db: SiteQueries, key: Sha256): Promise<boolean> {
+  const volume = await db
+    .selectFrom('volumes')
+    .select('guid')
+    .where('volume_key', '=', key)
+    .executeTakeFirst()
+  if (volume !== undefined) return true
+  return (
+    (await db.selectFrom('sets').select('guid').where('set_key', '=', key).executeTakeFirst()) !== undefined
+  )
 }

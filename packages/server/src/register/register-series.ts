@@ -5,7 +5,7 @@ import { MdmError } from '@mdm/core/errors'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { Guid, Kid, Sha256 } from '@mdm/core/names'
-import type { RefusedVolume } from '@mdm/core/wire/register'
+import type { RefusedVolume, RegisteredSet } from '@mdm/core/wire/register'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, FoundSeries, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { Rosters } from '../store/rosters.ts'
@@ -13,7 +13,7 @@ import { inTransaction } from '../store/transaction.ts'
 import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
-import { refusalDigest, sopsOf, volumeKey } from './fingerprints.ts'
+import { refusalDigest, setKey, sopsOf, volumeKey } from './fingerprints.ts'
 import { holdsOf, releasedHolds, type Hold } from './holds.ts'
 import { flushOutbox } from './outbox.ts'
 import {
@@ -27,13 +27,14 @@ import {
 } from './presence.ts'
 import { withPseudonym } from './pseudonym.ts'
 import { endQuarantine, quarantine } from './quarantine.ts'
+import { registerSets } from './register-sets.ts'
 import { registerVolume, type VolumeOutcome } from './register-volume.ts'
 import { renameVolumes } from './rename.ts'
 import type { Signer } from './seal.ts'
 import { setCount } from './triggers/notice-rows.ts'
 
-/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server, T1 and T2 end a tombstone. */
-export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7' | 'T1' | 'T2'
+/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server, S1 ends each set, T1 and T2 end a tombstone. */
+export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7' | 'S1' | 'T1' | 'T2'
 
 export interface RegisterOptions extends CommitOptions {
   readonly audit: Audit
@@ -52,9 +53,10 @@ export interface RegisterOptions extends CommitOptions {
   readonly after?: (step: Step) => void | Promise<void>
 }
 
-/** What became of one volume of a series. */
+/** What became of one volume of a series, or a set that it makes. */
 export type Outcome =
   | VolumeOutcome
+  | { readonly type: 'set'; readonly set: RegisteredSet }
   | { readonly type: 'gone'; readonly guid: Guid }
   | { readonly type: 'refused'; readonly refused: RefusedVolume }
   | { readonly type: 'dropped'; readonly quarantine: string }
@@ -102,23 +104,25 @@ export async function* registerSeries(
     kept.push(digest)
     yield outcome
   }
-  let waiting = false
+  const volumes: (Sha256 | undefined)[] = []
   const made = plan.volumes.map((volume) => ({ key: keyOf(o, ref, volume.label), plan: volume }))
-  const keys = made.map(({ key }) => key)
+  const sets = plan.sets.map(({ label }) => setKey(o.pseudonymKey, { site: o.site, ...ref, label }))
+  const keys = [...made.map(({ key }) => key), ...sets]
   // All of them before the first is made: who goes on after a crash must know that the series makes more.
   await o.journal.begin(keys, { ...entry, series: first })
   await renameVolumes(o, ref, made)
   for (const { key, plan: volume } of made) {
     const tables = withPseudonym(volume.tables, o.pseudonymKey, ref.study)
     const outcome = await registerVolume(o, inFlight, { ...of, key, plan: { ...volume, tables } })
-    waiting ||= outcome.type === 'waiting'
+    volumes.push(outcome.type === 'waiting' ? undefined : key)
     yield outcome
   }
   const held = new Set(holds.flatMap(({ sops }) => [...sops]).filter((sop) => !released.has(sop)))
   yield* withdraw(o, of, plan, new Set(sopsOf(headers).filter((sop) => !held.has(sop))))
+  yield* registerSets(o, of, { plan, volumes, sets })
   await o.journal.settle({ source: source.name, series: first, made: keys })
   if (plan.volumes.length === 0) await close(o, first, plan.refused)
-  if (waiting) return
+  if (volumes.includes(undefined)) return
   const why = headers.length === 0 ? 'left' : plan.volumes.length > 0 ? 'registered' : 'changed'
   await endQuarantine(o.db, { source: source.name, series: ref, kept, why, caller })
   // A series that is too long was not read to its end.

@@ -198,7 +198,7 @@ async function takeSeries(
   of: { source: DicomSource; ref: SeriesRef; caller: AuditCaller; signal: AbortSignal },
 ): Promise<void> {
   for await (const { type } of registerSeries(o, inFlight, of)) {
-    o.ended?.(type)
+    if (type !== 'set') o.ended?.(type)
     o.log.info({ event: `registration-${type}` })
   }
 }

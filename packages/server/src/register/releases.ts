@@ -114,7 +114,6 @@ async function registerNext(db: SiteQueries, row: QuarantineTable, updated: stri
     .where('source', '=', row.source)
     .where('study', '=', row.study)
     .where('series', '=', row.series)
-    .whereRef('volume_key', '=', 'series_key')
     .execute()
 }
 

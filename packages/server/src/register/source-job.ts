@@ -28,7 +28,7 @@ const OF_ONE_SERIES = new Set<ErrorCode>(['MDM_SOURCE_INCOMPLETE', 'MDM_SOURCE_U
 export interface SourceOptions extends RegisterOptions {
   readonly log: Log
   /** told what became of each volume */
-  readonly ended?: (outcome: Outcome['type'] | 'failed') => void
+  readonly ended?: (outcome: Exclude<Outcome['type'], 'set'> | 'failed') => void
 }
 
 /** What is asked of one source. */
@@ -53,8 +53,10 @@ export async function registerSource(o: SourceOptions, inFlight: InFlight, job: 
   const counts = noCounts()
   const faults = containFaults(o.log)
   const tell = (outcome: Outcome | { type: 'failed'; code: ErrorCode }, ref?: SeriesRef) => {
-    o.ended?.(outcome.type)
-    counts[outcome.type]++
+    if (outcome.type !== 'set') {
+      o.ended?.(outcome.type)
+      counts[outcome.type]++
+    }
     feed.push({ ...eventOf(outcome), ...(ref === undefined ? {} : { series: seriesHandle(o, ref) }) })
   }
   if (isWhole) for (const outcome of await sourceFaults(o, source, job.caller)) tell(outcome)

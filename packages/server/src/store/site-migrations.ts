@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration'
 import { RELEASE } from './release-migration.ts'
 import { labels } from './label-migration.ts'
 import { PLANES } from './planes-migration.ts'
+import { sets } from './set-migration.ts'
 
 /** Columns of the metadata tables as of migration 001; later ones are added by later migrations. A test compares with metadata/columns.ts. */
 const METADATA_001 = {
@@ -104,6 +105,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
   '005-release': RELEASE,
   '006-labels': labels,
   '007-planes': PLANES,
+  '008-sets': sets,
 }
 
 /** What was registered before there was a list of changes is put into it, in the order of the registrations. */

@@ -1,4 +1,5 @@
 import type { Guid, Kid, Lfn, Sha256, Surl } from '@mdm/core/names'
+import type { AxisName, AxisUnit } from '@mdm/core/volume/volume'
 import type { ChangeKind } from '@mdm/core/wire/changes'
 import type { AclObject, Scope } from '@mdm/core/wire/common'
 import type { TABLES, TableName } from '../metadata/columns.ts'
@@ -32,6 +33,9 @@ export interface SiteSchema {
   series_counts: SeriesCountsTable
   source_looks: SourceLooksTable
   changes: ChangesTable
+  sets: SetsTable
+  set_versions: SetVersionsTable
+  set_members: SetMembersTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -190,6 +194,42 @@ export interface QuarantineTable {
   release_reason: string | null
 }
 
+/** Volumes of one series that belong together along one more axis; it has no key and no list of its own. */
+export interface SetsTable {
+  guid: Guid
+  /** HMAC of site, study, series and label: one GUID per set */
+  set_key: Sha256
+  source: string
+  study: string
+  series: string
+  label: string
+  latest: number
+  /** since when its series does not make it */
+  gone_since: string | null
+}
+
+export interface SetVersionsTable {
+  guid: Guid
+  version: number
+  axis: AxisName
+  unit: AxisUnit | null
+  /** 1 where the members are rescaled differently, so that only their real values make one grid */
+  real_values: number
+  /** SHA-256 over all that a version of a set says */
+  digest: Sha256
+  registered: string
+}
+
+export interface SetMembersTable {
+  guid: Guid
+  version: number
+  /** along the axis, from 0 */
+  position: number
+  member: Guid
+  member_version: number
+  value: number
+}
+
 /** What happened to volumes, in the order of the commits. */
 export interface ChangesTable {
   /** from counter `changes` */
@@ -258,3 +298,6 @@ export interface CountersTable {
   name: string
   value: number
 }
+
+/** The counter that says up to which version sets may have come before the store was put back. */
+export const SET_VERSIONS_SKIPPED = 'set-versions-skipped'
