@@ -74,10 +74,18 @@ export function registeredTable({ registered }: RegisterReport): string {
   return table(['GUID', 'modality', 'shape', 'instances', 'LFN'], rows)
 }
 
+/** The table of sets that are new or have a new version, for stdout; empty when none are. */
+export function setsTable({ sets }: RegisterReport): string {
+  if (sets.length === 0) return ''
+  const rows = sets.map((set) => [set.guid, set.version, set.axis, set.volumes])
+  return table(['set', 'version', 'axis', 'volumes'], rows)
+}
+
 /** What a person is told beside it. */
 export function remarks(report: RegisterReport): string[] {
-  const { registered, already, returned, gone, refused, failed } = report
+  const { registered, sets, already, returned, gone, refused, failed } = report
   const more = [
+    ...(sets.length > 0 ? [`${sets.length} sets`] : []),
     ...(returned.length > 0 ? [`${returned.length} there again`] : []),
     ...(gone.length > 0 ? [`${gone.length} gone from the source`] : []),
     ...(failed.length > 0 ? [`${failed.length} failed`] : []),

@@ -1,6 +1,7 @@
 import type { SavedFile } from '@mdm/core/access/save'
 import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
+import type { Guid } from '@mdm/core/names'
 import { EXTENSIONS, type FormatName } from '@mdm/core/volume/formats/names'
 import type { SeriesAxis, Volume } from '@mdm/core/volume/volume'
 import type { OutputPlan } from './output-plan.ts'
@@ -24,11 +25,18 @@ export function sidecarPath(file: string): string {
  * Writes the sidecar of a saved file; it appears whole or not at all.
  *
  * @param o.session asks the site for metadata; without it only what the volume says is written
+ * @param o.member  of a set, which has no metadata of its own: the volume whose rows count for all
  * @returns path of the sidecar
  */
 export async function writeSidecar(
   file: Pick<SavedFile, 'guid' | 'version' | 'path' | 'sha256'>,
-  o: { volume: Volume; format: FormatName; axis?: SeriesAxis; session?: Session },
+  o: {
+    volume: Volume
+    format: FormatName
+    axis?: SeriesAxis
+    session?: Session
+    member?: { guid: Guid; version: number } | undefined
+  },
 ): Promise<string> {
   const [{ metadataOf }, { writeWhole }, { sidecar }] = await Promise.all([
     import('@mdm/core/access/metadata'),
@@ -36,7 +44,7 @@ export async function writeSidecar(
     import('@mdm/core/volume/sidecar/sidecar'),
   ])
   const { guid, version, sha256 } = file
-  const { tables } = o.session === undefined ? {} : await metadataOf(o.session, { guid, version })
+  const { tables } = o.session === undefined ? {} : await metadataOf(o.session, o.member ?? { guid, version })
   const facts = sidecar({ guid, version, sha256, volume: o.volume, format: o.format, axis: o.axis, tables })
   const path = sidecarPath(file.path)
   const content = async function* () {

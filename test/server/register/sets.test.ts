@@ -158,6 +158,7 @@ t.test('a registration that stops before a set is written ends it by itself', as
   await addEchoes(grid.source, 'e')
   t.match((await registerAll(admin)).at(-1), { type: 'error' }, 'after its last volume')
   await until(async () => (await collect(sets(admin))).length === 1)
+  await until(async () => siteRows(grid, `select state from journal where state <> 'ACTIVE'`).length === 0)
   await until(async () => siteRows(grid, 'select event_id from outbox').length === 0)
   await checkInvariants(t, grid, admin, 2)
   t.equal(last, undefined, 'and once more after the set')

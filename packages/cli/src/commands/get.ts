@@ -1,10 +1,9 @@
 import { mkdir } from 'node:fs/promises'
-import type { SavedFile } from '@mdm/core/access/save'
 import type { Session } from '@mdm/core/access/session'
 import type { Retry } from '@mdm/core/access/retry'
 import { ERRORS, MdmError } from '@mdm/core/errors'
 import { collectEarly } from '@mdm/core/memory'
-import type { Volume } from '@mdm/core/volume/volume'
+import type { SeriesAxis, Volume } from '@mdm/core/volume/volume'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
@@ -14,11 +13,12 @@ import type { NamedVolume } from '../name-input.ts'
 import { readableBytes, readableSeconds } from '../output.ts'
 import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { Progress } from '../progress.ts'
+import { saveNamed, type SavedThing } from '../save-named.ts'
 import { requireSidecarPlace, writeSidecar } from '../sidecar-file.ts'
 import { formatTimings, timingReport, type TimingReport } from '../timing-table.ts'
 
 /** One fetched file as --json shows it. */
-type FileReport = SavedFile & { readonly timings: TimingReport; readonly sidecar?: string }
+type FileReport = SavedThing & { readonly timings: TimingReport; readonly sidecar?: string }
 
 interface GetFlags {
   readonly slices?: readonly [number, number] | undefined
@@ -29,10 +29,10 @@ interface GetFlags {
 
 /** Levels 1 and 2 of the paper's client (4.3). */
 export default class Get extends BaseCommand {
-  static override summary = 'fetch volumes: decrypted in memory, or as the encrypted container'
+  static override summary = 'fetch volumes and sets: decrypted in memory, or as the encrypted container'
   static override description = [
     'Names are GUIDs, GUID@VERSION, LFNs, SURLs, or instance:GUID for one slice, as arguments or on stdin. A file appears under its name only when every',
-    'frame of the container has verified. What is interrupted leaves FILE.part, and the same command goes on from there. With several volumes, those that fail are listed and the rest is fetched (exit',
+    'frame of the container has verified. The GUID of a set gives one file of four dimensions. What is interrupted leaves FILE.part, and the same command goes on from there. With several volumes, those that fail are listed and the rest is fetched (exit',
     'code 10).',
   ].join(' ')
   static override examples = [
@@ -43,6 +43,7 @@ export default class Get extends BaseCommand {
     '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz --sidecar',
     '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',
+    '<%= config.bin %> <%= command.id %> SET -o echoes.nii',
     '<%= config.bin %> <%= command.id %> GUID -o - | head -n 5',
     '<%= config.bin %> query "modality=MR" --format guids | <%= config.bin %> <%= command.id %> -o volumes/ --format nifti',
   ]
@@ -50,7 +51,8 @@ export default class Get extends BaseCommand {
     name: Args.string({
       multiple: true,
       ignoreStdin: true,
-      description: 'GUID, GUID@VERSION, LFN, SURL or instance:GUID; - reads names from stdin',
+      description:
+        'GUID, GUID@VERSION, LFN, SURL or instance:GUID, or GUID of a set; - reads names from stdin',
     }),
   }
   static override flags = {
@@ -103,10 +105,7 @@ export default class Get extends BaseCommand {
     plan: OutputPlan,
     flags: GetFlags,
   ): Promise<FileReport> {
-    const [{ saveVolume, writeVolume }, { Timing }] = await Promise.all([
-      import('@mdm/core/access/save'),
-      import('@mdm/core/timing'),
-    ])
+    const { Timing } = await import('@mdm/core/timing')
     const timing = new Timing()
     const progress = new Progress(text.slice(0, 36))
     const faults = new FaultNotes(session, (line) => {
@@ -120,7 +119,7 @@ export default class Get extends BaseCommand {
         `note: ${code}: ${ERRORS[code].what}; attempt ${attempt} of ${attempts} in ${readableSeconds(waitMs / 1000)}`,
       )
     }
-    let volume: Volume | undefined
+    let held: { volume: Volume; axis?: SeriesAxis } | undefined
     const o = {
       level: plan.level,
       format: plan.format,
@@ -129,23 +128,21 @@ export default class Get extends BaseCommand {
       timing,
       onProgress: progress.bytes,
       onFault: faults.add,
-      onVolume: (held: Volume) => (volume = held),
+      onVolume: (volume: Volume, axis?: SeriesAxis) =>
+        void (held = { volume, ...(axis === undefined ? {} : { axis }) }),
+      retries: flags.retries,
+      onRetry,
     }
     try {
-      const saved =
-        plan.kind === 'stdout'
-          ? await writeVolume(session, name, process.stdout, o)
-          : await saveVolume(session, name, {
-              ...o,
-              retries: flags.retries,
-              onRetry,
-              path: pathOf(plan, await this.stem(session, name, plan)),
-            })
+      const path = plan.kind === 'stdout' ? undefined : pathOf(plan, await this.stem(session, name, plan))
+      const saved = await saveNamed(session, name, path, o)
       progress.end()
       faults.settle()
       const timings = await timingReport(timing.rows, timing.now())
       const beside =
-        flags.sidecar && volume ? await writeSidecar(saved, { ...plan, volume, session }) : undefined
+        flags.sidecar && held
+          ? await writeSidecar(saved, { ...plan, ...held, session, member: saved.members?.[0] })
+          : undefined
       this.tell(saved, plan, flags.timings ? timings : undefined)
       if (beside !== undefined) this.print(beside)
       return { ...saved, ...(beside === undefined ? {} : { sidecar: beside }), timings }
@@ -164,7 +161,7 @@ export default class Get extends BaseCommand {
     return (await volumeRow(session, name, this.signal)).guid
   }
 
-  private tell(saved: SavedFile, plan: OutputPlan, timings: TimingReport | undefined): void {
+  private tell(saved: SavedThing, plan: OutputPlan, timings: TimingReport | undefined): void {
     const resumed = saved.resumedFrom > 0 ? `, resumed from ${readableBytes(saved.resumedFrom)}` : ''
     if (plan.kind !== 'stdout') this.print(saved.path)
     if (plan.kind !== 'stdout' && !this.jsonEnabled()) {

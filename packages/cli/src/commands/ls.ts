@@ -1,5 +1,6 @@
 import type { ChangeRow } from '@mdm/core/wire/changes'
 import { MdmError } from '@mdm/core/errors'
+import type { SetRow } from '@mdm/core/wire/sets'
 import type { VolumeRow } from '@mdm/core/wire/site'
 import { Flags } from '@oclif/core'
 import { BaseCommand, type IdentityFlags } from '../base-command.ts'
@@ -11,10 +12,11 @@ import { formatRows } from '../row-output.ts'
 export default class Ls extends BaseCommand {
   static override summary = 'list the volumes you may know of'
   static override description =
-    'Modality and shape (columns x rows x slices) are shown where you may read them; "gone" says since when the source no longer has a volume. With --instances: one GUID for each slice of a volume, which "get" takes as instance:GUID. With --changed: what was registered, got a new version, went or came back, oldest first, and a cursor from which --since goes on the next time.'
+    'Modality and shape (columns x rows x slices) are shown where you may read them; "gone" says since when the source no longer has a volume. With --sets: the sets of volumes that belong together, such as echoes or times, which "get" writes as one file. With --instances: one GUID for each slice of a volume, which "get" takes as instance:GUID. With --changed: what was registered, got a new version, went or came back, oldest first, and a cursor from which --since goes on the next time.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --format guids',
+    '<%= config.bin %> <%= command.id %> --sets',
     '<%= config.bin %> <%= command.id %> --instances GUID',
     '<%= config.bin %> <%= command.id %> --changed --since 7d',
     '<%= config.bin %> <%= command.id %> --changed --json',
@@ -22,6 +24,10 @@ export default class Ls extends BaseCommand {
   ]
   static override flags = {
     format: rowFormat(),
+    sets: Flags.boolean({
+      exclusive: ['instances', 'changed'],
+      description: 'the sets of which you may know every volume, instead of the volumes',
+    }),
     changed: Flags.boolean({
       exclusive: ['instances'],
       description: 'what happened to volumes, oldest first, instead of the volumes',
@@ -37,9 +43,10 @@ export default class Ls extends BaseCommand {
     }),
   }
 
-  async run(): Promise<{ rows: VolumeRow[] | InstanceRow[] | ChangeRow[]; cursor?: string }> {
+  async run(): Promise<{ rows: VolumeRow[] | SetRow[] | InstanceRow[] | ChangeRow[]; cursor?: string }> {
     const { flags } = await this.parse(Ls)
     if (flags.changed) return await this.listChanges(flags.since, flags)
+    if (flags.sets) return await this.listSets(flags)
     if (flags.instances !== undefined) return await this.listInstances(flags.instances, flags)
     const rows = await this.withSession(flags, async (session) => {
       const { list } = await import('@mdm/core/access/metadata')
@@ -55,6 +62,22 @@ export default class Ls extends BaseCommand {
         { rows },
       ),
     )
+    return { rows }
+  }
+
+  private async listSets(flags: RowFlags): Promise<{ rows: SetRow[] }> {
+    const rows = await this.withSession(flags, async (session) => {
+      const { sets } = await import('@mdm/core/access/sets')
+      const found: SetRow[] = []
+      for await (const row of sets(session, this.signal)) found.push(row)
+      return found
+    })
+    const cells = rows.map(({ values, unit, realValues: _, ...row }) => ({
+      ...row,
+      values: values === undefined ? undefined : `${values.join(' ')}${unit === undefined ? '' : ` ${unit}`}`,
+      shape: row.shape?.join('x'),
+    }))
+    this.print(formatRows(cells, flags.format, { rows }))
     return { rows }
   }
 

@@ -2,7 +2,7 @@ import type { RegisterReport } from '@mdm/core/access/register'
 import type { RegisterQuestion } from '@mdm/core/wire/register'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
-import { registeredTable, remarks, runRegistration, settle } from '../registration-run.ts'
+import { registeredTable, remarks, runRegistration, setsTable, settle } from '../registration-run.ts'
 
 /** FLOW 1, asked for by an administrator. */
 export default class Register extends BaseCommand {
@@ -65,6 +65,7 @@ export default class Register extends BaseCommand {
       return ended
     })
     this.print(registeredTable(end.report))
+    this.print(setsTable(end.report))
     settle(end, (line) => this.talk(line))
     if (!this.jsonEnabled()) for (const line of remarks(end.report)) this.talk(line)
     return end.report

@@ -60,6 +60,11 @@ export class PartFile {
     return this.#found
   }
 
+  /** True when as many bytes were there at the last look as its header says; whether they are right is not. */
+  get isWhole(): boolean {
+    return this.#found !== undefined && this.#size === this.#found.length
+  }
+
   /** Bytes that were added since it was claimed. */
   get received(): number {
     return this.#received

@@ -44,6 +44,10 @@ export interface SaveFileOptions extends SaveOptions {
 /** Not found, denied, or not what was sealed: nothing worth going on with. */
 const REFUSED = new Set([3, 4, 7])
 
+export function isRefusal(error: unknown): boolean {
+  return error instanceof MdmError && REFUSED.has(error.exitCode)
+}
+
 /**
  * Saves a volume as a file: the container goes to `PATH.part` and is verified frame by frame; what is verified is converted
  * and written beside it, under a hidden name. Only when the final frame has been verified does that file, whole and synced,
@@ -66,7 +70,7 @@ export async function saveVolume(session: Session, name: VolumeName, o: SaveFile
       ? await saveRaw(session, name, part, o)
       : await saveDecrypted(session, name, part, o)
   } catch (error) {
-    keep = !(error instanceof MdmError && REFUSED.has(error.exitCode))
+    keep = !isRefusal(error)
     throw error
   } finally {
     await part.close(keep)
@@ -103,14 +107,14 @@ async function saveDecrypted(
 }
 
 /** Where the file grows until it is whole: one name for all gets, which the lock of the `.part` makes ours. */
-function draftOf(path: string): string {
+export function draftOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`)
 }
 
 /** Each attempt goes on where the one before stopped. */
-async function attempts<W extends { raw: RawContainer }>(
+export async function attempts<W extends { raw: RawContainer }>(
   part: PartFile,
-  o: SaveFileOptions,
+  o: Pick<SaveFileOptions, 'signal' | 'onRetry' | 'retries'>,
   work: () => Promise<W>,
 ): Promise<W & { resumedFrom: number }> {
   const { signal, onRetry } = o

@@ -12,18 +12,20 @@ export default class AclGrant extends BaseCommand {
   static override description = [
     'Presets: replicate (list, file), process (and the key), research (and image, protocol and research metadata), clinical',
     '(and all metadata), admin (and changing access). The change is signed with your key, sent to the site and to every',
-    'key server, and read back from each. A grant covers the versions there are now unless --versions says otherwise.',
+    'key server, and read back from each. A grant covers the versions there are now unless --versions says otherwise. A set',
+    'stands for its volumes: each gets the change, and those that do not are listed.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %> GUID --to "DN" --preset process',
     '<%= config.bin %> <%= command.id %> GUID --to "DN" --issuer "ISSUER" --preset clinical --versions all --expires 30d',
+    '<%= config.bin %> <%= command.id %> SET --to "DN" --preset process',
     '<%= config.bin %> ls --format guids | <%= config.bin %> <%= command.id %> --to "DN" --preset replicate --json',
   ]
   static override args = {
     guid: Args.string({
       multiple: true,
       ignoreStdin: true,
-      description: 'GUID, LFN or SURL of a volume; - reads them from stdin',
+      description: 'GUID, LFN or SURL of a volume, or GUID of a set; - reads them from stdin',
     }),
   }
   static override flags = {
@@ -50,9 +52,10 @@ export default class AclGrant extends BaseCommand {
 
   async run(): Promise<{ grants: AclReport[]; errors?: Failure[] }> {
     const { args, flags } = await this.parse(AclGrant)
-    const [{ namedVolumes }, { volumeOf }] = await Promise.all([
+    const [{ namedVolumes }, { volumeOf }, { membersNamed }] = await Promise.all([
       import('../../name-input.ts'),
       import('../../volume-of.ts'),
+      import('../../volume-or-set.ts'),
     ])
     const expires = flags.expires === undefined ? undefined : parseExpiry(flags.expires, new Date())
     const versions = flags.versions === undefined ? undefined : parseVersions(flags.versions)
@@ -61,7 +64,7 @@ export default class AclGrant extends BaseCommand {
       const { grant } = await import('@mdm/core/access/acl')
       const to = await principalFrom(flags.to, flags.issuer, session.roster)
       const { done, failures } = await failuresOf(
-        names,
+        await membersNamed(session, names, this.signal),
         (n) => n.text,
         async ({ name }) => {
           const volume = await volumeOf(session, name)

@@ -8,7 +8,7 @@ import { principalFrom } from '../../principal-input.ts'
 export default class AclRevoke extends BaseCommand {
   static override summary = 'take every right on volumes from somebody'
   static override description =
-    'What was fetched before cannot be taken back; new requests are refused from now on.'
+    'What was fetched before cannot be taken back; new requests are refused from now on. A set stands for its volumes.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> GUID --from "DN"',
     '<%= config.bin %> <%= command.id %> GUID --from "DN" --json',
@@ -17,7 +17,7 @@ export default class AclRevoke extends BaseCommand {
     guid: Args.string({
       multiple: true,
       ignoreStdin: true,
-      description: 'GUID, LFN or SURL of a volume; - reads them from stdin',
+      description: 'GUID, LFN or SURL of a volume, or GUID of a set; - reads them from stdin',
     }),
   }
   static override flags = {
@@ -30,16 +30,17 @@ export default class AclRevoke extends BaseCommand {
 
   async run(): Promise<{ revocations: AclReport[]; errors?: Failure[] }> {
     const { args, flags } = await this.parse(AclRevoke)
-    const [{ namedVolumes }, { volumeOf }] = await Promise.all([
+    const [{ namedVolumes }, { volumeOf }, { membersNamed }] = await Promise.all([
       import('../../name-input.ts'),
       import('../../volume-of.ts'),
+      import('../../volume-or-set.ts'),
     ])
     const names = await namedVolumes([args.guid ?? []].flat(), { signal: this.signal })
     return await this.withSession(flags, async (session) => {
       const { revoke } = await import('@mdm/core/access/acl')
       const from = await principalFrom(flags.from, flags.issuer, session.roster)
       const { done, failures } = await failuresOf(
-        names,
+        await membersNamed(session, names, this.signal),
         (n) => n.text,
         async ({ name }) => {
           const report = await revoke(session, (await volumeOf(session, name, this.signal)).guid, { from })

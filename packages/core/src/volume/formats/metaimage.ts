@@ -1,8 +1,8 @@
 import { MdmError } from '../../errors.ts'
 import { nearestAxes } from '../orientation.ts'
-import { shear, spacing, VOXEL_BYTES, type SeriesAxis } from '../volume.ts'
+import { shear, spacing, type SeriesAxis } from '../volume.ts'
 import type { Vec3, Volume, VoxelType } from '../volume.ts'
-import { voxelReader } from '../voxel-reader.ts'
+import { encodeReal, realType } from './real-values.ts'
 
 const ELEMENT_TYPES: Readonly<Record<VoxelType, string>> = {
   int8: 'MET_CHAR',
@@ -58,45 +58,19 @@ function cannotHold(what: string): MdmError {
   return new MdmError('MDM_USAGE', `MetaImage cannot ${what}; ask for nrrd, nifti or nifti-gz`)
 }
 
-/**
- * Writes `stored * slope + intercept` for each voxel: float for volumes of 8 and 16 bits, double for those of 32.
- *
- * @returns undefined where the stored voxels are the values already; else what turns the next piece of voxels, cut anywhere,
- *   into values
- */
+/** @returns undefined where the stored voxels are the values already; else what encodeReal gives */
 export function realValues(volume: Volume): ((voxels: Buffer) => Buffer) | undefined {
-  if (isIdentity(volume)) return undefined
-  const { type, slope, intercept } = volume
-  const from = VOXEL_BYTES[type]
-  const to = isWide(type) ? 8 : 4
-  let rest: Buffer = Buffer.alloc(0)
-  return (piece) => {
-    const voxels = rest.length === 0 ? piece : Buffer.concat([rest, piece])
-    const count = Math.floor(voxels.length / from)
-    const values = Buffer.allocUnsafeSlow(count * to)
-    const stored = voxelReader(voxels, type)
-    for (let i = 0; i < count; i++) {
-      const value = stored(i * from) * slope + intercept
-      if (to === 8) values.writeDoubleLE(value, i * to)
-      else values.writeFloatLE(value, i * to)
-    }
-    rest = Buffer.from(voxels.subarray(count * from))
-    return values
-  }
+  return isIdentity(volume) ? undefined : encodeReal(volume)
 }
 
 function elementType(volume: Volume): string {
   if (isIdentity(volume)) return ELEMENT_TYPES[volume.type]
-  return isWide(volume.type) ? 'MET_DOUBLE' : 'MET_FLOAT'
+  return ELEMENT_TYPES[realType(volume.type)]
 }
 
 /** Colours have no rescale. */
 function isIdentity({ type, slope, intercept }: Volume): boolean {
   return type === 'rgb24' || (slope === 1 && intercept === 0)
-}
-
-function isWide(type: VoxelType): boolean {
-  return VOXEL_BYTES[type] >= 4
 }
 
 /** Each letter says where an axis comes from: R L, A P, I S. An axis that leans has the letter of where it mostly goes. */
