@@ -61,6 +61,7 @@ t.test('mdm-server site says where it listens, and ends on SIGTERM', async (t) =
     status: 'ready',
     reasons: [],
     keyServersMayFail: 1,
+    registrationWaitsFor: [],
   })
   const params = { site: admin.roster.body.site }
   t.strictSame((await admin.site.call(getRosters, { params })).rosters, [admin.roster.jws])

@@ -24,8 +24,12 @@ export const SiteConfig = z.strictObject({
   spool: z.strictObject({ dir: z.string().min(1), quotaBytes: z.int().min(1) }),
   /** what SURLs say */
   srm: z.strictObject({ host: z.string().regex(/^[A-Za-z0-9.-]{1,255}$/), port: z.int().min(1).max(65_535) }),
-  /** 32 bytes, mode 0400: whoever has them can compute pseudonyms */
+  /** 32 bytes, mode 0400: names volumes and seals access lists; pseudonyms are made by a key that the key servers hold */
   pseudonymKey: z.string().min(1),
+  /** `modified`: researchers see days of acquisition, each patient's moved back by as many days (113107) */
+  dates: z.enum(['removed', 'modified']).default('removed'),
+  /** `capped`: researchers see ages in whole years, 90 for all above 89 (113108) */
+  ages: z.enum(['removed', 'capped']).default('removed'),
   sources: z
     .array(SourceConfig)
     .refine((sources) => new Set(sources.map((s) => s.name)).size === sources.length, 'names differ'),

@@ -4,10 +4,11 @@ import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { Audit } from './audit/audit.ts'
 import type { Delivery } from './deliver/delivery.ts'
 import { createGlance, inTime } from './http/glance.ts'
-import { healthOf, reasonsOf, type Health } from './http/health.ts'
+import { healthOf, reasonsOf, type Health, type Holdup } from './http/health.ts'
 import type { Registry } from './http/metrics/registry.ts'
 import type { Journal } from './register/journal.ts'
 import { notReady } from './register/key-servers.ts'
+import type { Pseudonyms } from './register/pseudonyms/pseudonyms.ts'
 import type { KeyServers } from './site-peers.ts'
 import type { SiteStore } from './store/site-store.ts'
 import { storeAnswers } from './store/store-answers.ts'
@@ -30,6 +31,7 @@ export interface SiteHealthOptions {
   readonly delivery: Pick<Delivery, 'counts'>
   readonly spoolDir: string
   readonly journal: Journal
+  readonly pseudonyms: Pick<Pseudonyms, 'isMissing'>
   readonly stopping: () => boolean
   now(): Date
 }
@@ -45,23 +47,28 @@ export interface SiteHealth {
 /** What is looked at costs a round of calls, so it is shared by all who ask. */
 export function createSiteHealth(o: SiteHealthOptions, registry: Registry): SiteHealth {
   const look = createGlance(LOOK_MS, async () => {
-    const [answering, store, diskBytes] = await Promise.all([
+    const [answering, isPseudonymKeyMissing, store, diskBytes] = await Promise.all([
       answeringOf(o.keyServers),
+      inTime(o.pseudonyms.isMissing(), STORE_MS, false),
       inTime(storeAnswers(o.db), STORE_MS, false),
       statfs(o.spoolDir).then(
         ({ bavail, bsize }) => bavail * bsize,
         () => 0,
       ),
     ])
-    return { answering, store, diskBytes }
+    return { answering, isPseudonymKeyMissing, store, diskBytes }
   })
   const local = async (): Promise<Health> => {
     // Also when nobody but the operator asks.
     await o.refresh()
-    const { answering, store, diskBytes } = await look()
+    const { answering, isPseudonymKeyMissing, store, diskBytes } = await look()
     const { spoolUsedBytes, spoolQuotaBytes, spoolIdleBytes } = o.delivery.counts()
     const spoolRoomBytes = spoolIdleBytes + Math.min(spoolQuotaBytes - spoolUsedBytes, diskBytes)
     const keyServersMayFail = answering - o.roster().body.m
+    const registrationWaitsFor = reasonsOf<Holdup>({
+      'key-servers': answering < o.keyServers.current().length,
+      'pseudonym-key': isPseudonymKeyMissing,
+    })
     const reasons = reasonsOf({
       'audit-unwritable': !o.audit.writable,
       'ban-list-unreadable': !o.bans.readable,
@@ -73,7 +80,7 @@ export function createSiteHealth(o: SiteHealthOptions, registry: Registry): Site
       'key-servers-below-threshold': keyServersMayFail < 0,
       stopping: o.stopping(),
     })
-    return healthOf(reasons, { keyServersMayFail, spoolRoomBytes })
+    return healthOf(reasons, { keyServersMayFail, registrationWaitsFor, spoolRoomBytes })
   }
   measureSite(o, registry, { answering: async () => (await look()).answering, local })
   return {

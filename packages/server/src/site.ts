@@ -45,6 +45,7 @@ import type { RegisterOptions, Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { openReleases } from './register/releases.ts'
+import { openPseudonyms } from './register/pseudonyms/pseudonyms.ts'
 import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
 import { sourceRefused, sourceRoutes } from './register/source-routes.ts'
@@ -142,17 +143,25 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const ended = measured.registry.counter('mdm_registrations_total', 'Volumes by what became of them.', {
       outcome,
     })
+    const registering = {
+      ...{ db, site, roster, now, log },
+      signer: () => signerOf(roster(), signingKey),
+      keyServers: () => keyServers.current(),
+      ...(o.after === undefined ? {} : { after: o.after }),
+    }
+    const pseudonyms = closing.add(
+      openPseudonyms({ ...registering, localKey: pseudonymKey }),
+      async (opened) => opened.close(),
+    )
     const registration = closing.add(
       createRegistration({
-        ...{ db, lists, audit, roster, pseudonymKey, sources, site, log, now },
+        ...{ ...registering, lists, audit, pseudonymKey, pseudonyms, sources },
         ...{ journal, srm: config.srm, policy: config.policy },
+        retained: { dates: config.dates, ages: config.ages },
         rosters,
         noteKey: derived(pseudonymKey, 'mdm-registration-note-v1'),
         self: { dn: tls.identity.dn, issuer: tls.identity.issuer, spki: tls.identity.spki },
-        signer: () => signerOf(roster(), signingKey),
-        keyServers: () => keyServers.current(),
         ended: (type) => ended.add({ outcome: type }),
-        ...(o.after === undefined ? {} : { after: o.after }),
         ...(o.plan === undefined ? {} : { plan: o.plan }),
         ...(o.retryMs === undefined ? {} : { retryMs: o.retryMs }),
       }),
@@ -198,6 +207,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const health = createSiteHealth(
       {
         ...{ db, audit, bans, rosters, crls, refresh, keyServers, roster, delivery, journal, stopping, now },
+        pseudonyms,
         spoolDir: path(config.spool.dir),
       },
       measured.registry,

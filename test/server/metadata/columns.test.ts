@@ -65,7 +65,7 @@ t.test('process shows what the decrypted header says anyway: modality, size, geo
 })
 
 t.test(
-  'research shows Image, Protocol and Medical, but neither staff nor place nor day nor the patient',
+  'research shows Image, Protocol and Medical, but neither staff nor place nor true day nor the patient',
   async (t) => {
     const shown = columnsOf('research')
     t.strictSame(
@@ -80,12 +80,19 @@ t.test(
         'medical.patient_position',
         'medical.contrast_agent',
         'medical.face',
+        'medical.shifted_date',
+        'medical.age',
       ],
     )
     for (const table of ['image', 'protocol'] as const) {
       t.equal(shown.filter((name) => name.startsWith(`${table}.`)).length, Object.keys(TABLES[table]).length)
     }
-    t.notOk(shown.some((name) => name.startsWith('patient.') || name.startsWith('dicom.')))
+    t.notOk(shown.some((name) => name.startsWith('patient.')))
+    t.strictSame(
+      shown.filter((name) => name.startsWith('dicom.')),
+      ['dicom.study_pseudonym', 'dicom.series_pseudonym', 'dicom.frame_of_reference_pseudonym'],
+      'and of UIDs what stands for them',
+    )
   },
 )
 

@@ -86,9 +86,9 @@ export async function violations(
     found.push(...(await keyInFiles(grid, fileKey.export())))
     known.add(guid)
   }
-  const used = siteRows(grid, 'select kid from versions').map((row) => row.kid)
-  for (const shares of keyRows(grid, 'select kid from share')) {
-    same(shares.map((row) => row.kid).toSorted(), used.toSorted(), 'I5: no share without a volume')
+  const used = siteRows(grid, 'select kid from versions union select kid from pseudonym_key')
+  for (const shares of keyRows(grid, 'select distinct kid from share')) {
+    same(kidsOf(shares), kidsOf(used), 'I5: no share without a volume')
   }
   for (const table of ['versions', 'replicas', 'patient', 'image', 'medical', 'dicom', 'protocol']) {
     const sql = `select count(*) as n from ${table} where guid not in (select guid from volumes)`
@@ -98,6 +98,8 @@ export async function violations(
   same(siteRows(grid, 'select event_id from outbox'), [], 'the outbox is empty')
   return found
 }
+
+const kidsOf = (rows: readonly Record<string, unknown>[]) => rows.map(({ kid }) => String(kid)).toSorted()
 
 /** I6: the file key is in no file of site or key servers, in no spelling. */
 async function keyInFiles(grid: Provisioned, key: Buffer): Promise<string[]> {

@@ -10,6 +10,12 @@ t.test(
   async (t) => {
     const world = await createWorld()
     t.teardown(() => world.close())
+    // The first registration of a site makes the key of pseudonyms.
+    t.strictSame(
+      await killAtStep(world, 'P2.2'),
+      [],
+      'killed when two key servers have a share of the pseudonym key',
+    )
     for (const step of STEPS) t.strictSame(await killAtStep(world, step), [], `killed after ${step}`)
     for (const step of TOMBSTONE_STEPS)
       t.strictSame(await killAtTombstone(world, step), [], `killed after ${step} of a tombstone`)

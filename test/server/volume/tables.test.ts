@@ -80,7 +80,7 @@ t.test('what is no date or number is null, not a guess', async (t) => {
 })
 
 t.test(
-  'basic columns are modality, size and geometry; research adds nothing that names staff, place or day',
+  'basic columns are modality, size and geometry; research adds nothing that names staff, place or true day',
   async (t) => {
     const visible = (right: 'basic' | 'research', table: keyof typeof TABLES) =>
       Object.entries(TABLES[table])
@@ -89,10 +89,12 @@ t.test(
     t.same(visible('basic', 'medical'), ['modality'])
     t.same(visible('basic', 'patient'), [])
     t.same(visible('research', 'patient'), [])
-    t.same(visible('research', 'dicom'), [])
+    t.same(visible('research', 'dicom'), [
+      ...['study_pseudonym', 'series_pseudonym', 'frame_of_reference_pseudonym'],
+    ])
     t.same(visible('research', 'medical'), [
       ...['modality', 'body_part', 'series_description', 'manufacturer'],
-      ...['model', 'field_strength', 'patient_position', 'contrast_agent', 'face'],
+      ...['model', 'field_strength', 'patient_position', 'contrast_agent', 'face', 'shifted_date', 'age'],
     ])
     t.same(visible('basic', 'image'), [
       ...['columns', 'rows', 'slices', 'column_spacing', 'row_spacing', 'slice_spacing'],

@@ -21,6 +21,7 @@ const research: Rights = {
   ...process,
   'metadata:image': ['read'],
   'metadata:medical': ['research'],
+  'metadata:dicom': ['research'],
   'metadata:protocol': ['read'],
 }
 const clinical: Rights = {

@@ -88,6 +88,8 @@ export const getHealth = contract({
     reasons: z.array(z.string()),
     /** of a site: the key servers that answer, minus m; negative when no key can be rebuilt */
     keyServersMayFail: z.int().optional(),
+    /** of a site: what keeps it from registering, while gets go on; codes as above */
+    registrationWaitsFor: z.array(z.string()).optional(),
     /** of a site, told on its own machine only: bytes that another preparation could take */
     spoolRoomBytes: z.int().optional(),
   }),

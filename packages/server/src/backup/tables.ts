@@ -28,6 +28,7 @@ export const SITE_TABLES: Tables = {
   sets: ['guid'],
   set_versions: ['guid', 'version'],
   set_members: ['guid', 'version', 'position'],
+  pseudonym_key: ['generation'],
 }
 
 export const KEYS_TABLES: Tables = {

@@ -18,9 +18,14 @@ export type NotReady =
   | 'catching-up'
   | 'stopping'
 
+/** Why a site that is ready registers nothing: not every key server can take a share, or too few gave the pseudonym key. */
+export type Holdup = 'key-servers' | 'pseudonym-key'
+
 /** The codes whose condition holds, in their order. */
-export function reasonsOf(conditions: Readonly<Partial<Record<NotReady, boolean>>>): NotReady[] {
-  return Object.entries(conditions).flatMap(([reason, holds]) => (holds ? [reason as NotReady] : []))
+export function reasonsOf<Reason extends string = NotReady>(
+  conditions: Readonly<Partial<Record<Reason, boolean>>>,
+): Reason[] {
+  return Object.entries(conditions).flatMap(([reason, holds]) => (holds ? [reason as Reason] : []))
 }
 
 /** Ready where nothing stands against it. */

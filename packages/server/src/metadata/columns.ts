@@ -15,7 +15,8 @@ const date = (view: View): Column => ({ type: 'date', view })
  * indexed by the GUID, which is no column here. A column name means one thing in every table that has it.
  *
  * `basic` is what the header of the decrypted volume says anyway. `research` adds what comes from the scanner;
- * text typed for one examination stays in `read`, since it may name a person, a place or a day.
+ * text typed for one examination stays in `read`, since it may name a person, a place or a day. What stands for a UID or a day is made
+ * by register/pseudonyms; `age` is in years, 90 for all above 89.
  */
 export const TABLES = {
   patient: {
@@ -59,6 +60,8 @@ export const TABLES = {
     patient_position: text('research'),
     contrast_agent: text('research'),
     face: text('research'),
+    shifted_date: date('research'),
+    age: number('research'),
     study_description: text('read'),
     patient_age: text('read'),
     patient_weight: number('read'),
@@ -75,6 +78,9 @@ export const TABLES = {
     operator: text('read'),
   },
   dicom: {
+    study_pseudonym: text('research'),
+    series_pseudonym: text('research'),
+    frame_of_reference_pseudonym: text('research'),
     study_uid: text('read'),
     series_uid: text('read'),
     frame_of_reference_uid: text('read'),

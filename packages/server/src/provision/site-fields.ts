@@ -22,8 +22,11 @@ Nothing but this server may use it.`,
   spool: `Ciphertext in preparation, and what was prepared lately. The quota must fit on its disk, and the largest volume into the
 quota; when it is full, what was read longest ago goes first.`,
   srm: 'What storage URLs say. Nothing listens there in this version.',
-  pseudonymKey:
-    'Whoever has it can compute the pseudonyms of patients. Lost, the same patient gets another pseudonym.',
+  pseudonymKey: `Names volumes before they have a GUID, seals access lists, and leads to the key of pseudonyms, which the key servers hold.
+Lost, every volume is registered anew and every patient gets another pseudonym.`,
+  dates: `"modified": researchers see days of acquisition, all of a patient's moved back by as many days (docs/deidentification.md).
+For what is registered from then on.`,
+  ages: '"capped": researchers see ages in whole years, 90 for everyone above 89. For what is registered from then on.',
   sources: `Where images are read from: {"name": "...", "url": "file:///folder"}, or a PACS: "dicom://AET@host:104",
 "dicomweb+https://host/root" (docs/server.md). The name is in logical file names; it stays.
 What comes there is registered by itself, and so is what is there already; "pollSeconds": 0 leaves it to "mdm register".`,

@@ -117,6 +117,8 @@ function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
     spool: { dir: 'spool', quotaBytes: SPOOL_BYTES },
     srm: { host: o.host, port: o.srmPort },
     pseudonymKey: 'pseudonym.key',
+    dates: 'removed',
+    ages: 'removed',
     sources: o.source === undefined ? [] : [folderOf(o.source, o.live ?? true)],
     policy: [],
     bans: 'bans.json',

@@ -24,8 +24,8 @@ export interface NewKey {
   readonly shares: readonly Buffer[]
   readonly manifest: string
   readonly founding: string
-  /** what the site wants to know of it, should it lose its store */
-  readonly note: string
+  /** what the site wants to know of it, should it lose its store; none for a key of no volume */
+  readonly note?: string
 }
 
 /** A key server that did not do its part, and why. */
@@ -62,7 +62,10 @@ export async function putShares(
   const { guid, kid, epoch, manifest, founding, note } = key
   return await failures(servers, PUT_TIMEOUT_MS, o.signal, async ({ peer }, timely, i) => {
     const share = key.shares[i]!.toString('base64')
-    const input = { params: { guid, kid, epoch }, body: { share, manifest, founding, note } }
+    const input = {
+      params: { guid, kid, epoch },
+      body: { share, manifest, founding, ...(note === undefined ? {} : { note }) },
+    }
     await peer.call(putShare, input, { signal: timely })
     await o.stored(i + 1)
   })

@@ -12,6 +12,7 @@ import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
 import type { Refusal, SeriesPlan } from '../volume/plan.ts'
+import type { Retained } from '../volume/profile.ts'
 import type { CommitOptions } from './commit.ts'
 import { refusalDigest, setKey, sopsOf, volumeKey } from './fingerprints.ts'
 import { holdsOf, releasedHolds, type Hold } from './holds.ts'
@@ -25,7 +26,7 @@ import {
   wasSeen,
   type KnownVolume,
 } from './presence.ts'
-import { withPseudonym } from './pseudonym.ts'
+import type { Pseudonyms } from './pseudonyms/pseudonyms.ts'
 import { endQuarantine, quarantine } from './quarantine.ts'
 import { registerSets } from './register-sets.ts'
 import { registerVolume, type VolumeOutcome } from './register-volume.ts'
@@ -33,8 +34,12 @@ import { renameVolumes } from './rename.ts'
 import type { Signer } from './seal.ts'
 import { setCount } from './triggers/notice-rows.ts'
 
-/** The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server, S1 ends each set, T1 and T2 end a tombstone. */
-export type Step = 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7' | 'S1' | 'T1' | 'T2'
+/**
+ * The steps of FLOW 1 after which a test may stop a registration; `J4.1` is the first key server, S1 ends each set, T1 and T2 end a
+ * tombstone, P1 to P3 make the pseudonym key.
+ */
+export type Step =
+  'P1' | `P2.${number}` | 'P3' | 'J1' | 'J2' | 'J3' | `J4.${number}` | 'J5' | 'J6' | 'J7' | 'S1' | 'T1' | 'T2'
 
 export interface RegisterOptions extends CommitOptions {
   readonly audit: Audit
@@ -45,6 +50,9 @@ export interface RegisterOptions extends CommitOptions {
   readonly keyServers: () => readonly KeyServerPeer[]
   readonly policy: readonly { to: Principal; preset: Preset }[]
   readonly pseudonymKey: KeyObject
+  readonly pseudonyms: Pseudonyms
+  /** what leaves beside the closed list, of what is registered from now on */
+  readonly retained: Retained
   /** seals what the site tells itself beside each share */
   readonly noteKey: KeyObject
   /** what a series is to us, where it is not planSeries that says so */
@@ -112,8 +120,7 @@ export async function* registerSeries(
   await o.journal.begin(keys, { ...entry, series: first })
   await renameVolumes(o, ref, made)
   for (const { key, plan: volume } of made) {
-    const tables = withPseudonym(volume.tables, o.pseudonymKey, ref.study)
-    const outcome = await registerVolume(o, inFlight, { ...of, key, plan: { ...volume, tables } })
+    const outcome = await registerVolume(o, inFlight, { ...of, key, plan: volume })
     volumes.push(outcome.type === 'waiting' ? undefined : key)
     yield outcome
   }

@@ -1,16 +1,20 @@
 import type { Chain } from '@mdm/core/acl/statement'
+import { MdmError } from '@mdm/core/errors'
 import { newGuid, newKid, type Guid, type Kid, type Sha256, type Version } from '@mdm/core/names'
 import type { RegisteredVolume } from '@mdm/core/wire/register'
 import type { AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, SeriesRef } from '../dicom/source.ts'
 import type { VolumePlan } from '../volume/plan.ts'
+import { profileOf } from '../volume/profile.ts'
 import { dropOthers, isWhole, policyOf, recalled } from './bind.ts'
 import { commit, type Sealed } from './commit.ts'
 import { contentDigest } from './fingerprints.ts'
-import { notReady, putShares, waitingFor, type Missing } from './key-servers.ts'
+import { notReady, putShares, waitingFor } from './key-servers.ts'
 import { sealNote } from './note.ts'
 import { flushOutbox } from './outbox.ts'
-import { knownVolume, markReturned } from './presence.ts'
+import { knownVolume, markReturned, type KnownVolume } from './presence.ts'
+import type { PseudonymKeys } from './pseudonyms/derive.ts'
+import { pseudonymousTables } from './pseudonyms/rows.ts'
 import { isFound, isRecalling, keyListOf } from './recall.ts'
 import type { InFlight, RegisterOptions } from './register-series.ts'
 import { foundLists, makeKey } from './seal.ts'
@@ -19,7 +23,7 @@ import { foundLists, makeKey } from './seal.ts'
 export type VolumeOutcome =
   | { readonly type: 'registered'; readonly volume: RegisteredVolume }
   | { readonly type: 'already' | 'returned'; readonly guid: Guid }
-  | { readonly type: 'waiting'; readonly missing: readonly Missing[]; readonly message: string }
+  | { readonly type: 'waiting'; readonly message: string }
 
 /** A volume as the headers of today give it. */
 export interface NewVolume {
@@ -44,12 +48,30 @@ export async function registerVolume(
     await finish(o, of.key)
     return { type: known.goneSince === null ? 'already' : 'returned', guid: known.guid }
   }
-  if (await isRecalling(o.db)) {
-    await o.journal.set(of.key, 'WAITING', 'MDM_WAITING')
-    return { type: 'waiting', missing: [], message: 'waiting to hear what was registered since the backup' }
-  }
+  if (await isRecalling(o.db)) return await wait(o, of.key, 'to hear what was registered since the backup')
   const down = await notReady(o.keyServers(), of.signal)
-  if (down.length > 0) return await wait(o, of.key, down)
+  if (down.length > 0) return await wait(o, of.key, `for ${waitingFor(down)}`)
+  const keys = await o.pseudonyms.keys(of.signal).catch((error: unknown) => {
+    if (error instanceof MdmError && error.code === 'MDM_WAITING') return error.message
+    throw error
+  })
+  if (typeof keys === 'string') return await wait(o, of.key, keys)
+  return await registerContent(o, inFlight, { ...of, plan: withPseudonyms(o, of, keys) }, known)
+}
+
+/** The plan as it is stored: under the profile of today, and with what stands for patient, UIDs and days. */
+function withPseudonyms(o: RegisterOptions, { plan, ref }: NewVolume, keys: PseudonymKeys): VolumePlan {
+  const profile = profileOf(o.retained)
+  return { ...plan, profile, tables: pseudonymousTables(plan.tables, keys, { ...ref, profile }) }
+}
+
+/** J3 to J7 for a volume, or a version of it, that this store does not have. */
+async function registerContent(
+  o: RegisterOptions,
+  inFlight: InFlight,
+  of: NewVolume,
+  known: KnownVolume | undefined,
+): Promise<VolumeOutcome> {
   await o.journal.set(of.key, 'PENDING')
   const names = { volumeKey: of.key, contentDigest: contentDigest(of.plan), guid: known?.guid }
   const found = await recalled(o.db, names)
@@ -89,7 +111,7 @@ async function seal(o: RegisterOptions, of: NewVolume, name: Naming): Promise<Vo
       { ...{ guid, kid, epoch: 1, note }, ...made, founding: lists.founding },
       { signal: of.signal, stored: async (place) => await o.after?.(`J4.${place}`) },
     )
-    if (missing.length > 0) return await wait(o, of.key, missing)
+    if (missing.length > 0) return await wait(o, of.key, `for ${waitingFor(missing)}`)
   } finally {
     for (const share of made.shares) share.fill(0)
   }
@@ -167,7 +189,7 @@ async function finish(o: RegisterOptions, key: Sha256): Promise<void> {
   await o.after?.('J7')
 }
 
-async function wait(o: RegisterOptions, key: Sha256, missing: readonly Missing[]): Promise<VolumeOutcome> {
+async function wait(o: RegisterOptions, key: Sha256, what: string): Promise<VolumeOutcome> {
   await o.journal.set(key, 'WAITING', 'MDM_WAITING')
-  return { type: 'waiting', missing, message: `waiting for ${waitingFor(missing)}` }
+  return { type: 'waiting', message: `waiting ${what}` }
 }

@@ -125,10 +125,12 @@ export function createRegistration(o: RegistrationOptions): Registration {
   const takeUp = async (): Promise<void> => {
     if ((await isRecalling(o.db)) && !(await recall(o, signal))) return
     await lookEverywhere()
+    await o.pseudonyms.takeUp(signal)
     await flushOutbox(o.db, o.audit)
     await dropUnfinished({ db: o.db, journal: o.journal, keyServers: o.keyServers(), inFlight, signal })
     const open = (await o.journal.open()).filter((entry) => !busy.has(entry.source))
-    if (open.length === 0 || (await notReady(o.keyServers(), signal)).length > 0) return
+    if (open.length === 0 || (await o.pseudonyms.isMissing())) return
+    if ((await notReady(o.keyServers(), signal)).length > 0) return
     await Promise.all(
       [...Map.groupBy(open, (entry) => entry.source)].map(async ([name, entries]) => {
         const source = o.sources.get(name)

@@ -36,6 +36,7 @@ export interface SiteSchema {
   sets: SetsTable
   set_versions: SetVersionsTable
   set_members: SetMembersTable
+  pseudonym_key: PseudonymKeyTable
 }
 
 /** One volume for ever; its contents are `versions`. */
@@ -292,6 +293,19 @@ export interface SourceLooksTable {
   position: number | null
   /** whose list that is: SHA-256 of its address */
   list: Sha256 | null
+}
+
+/** Which key makes pseudonyms, once it is in use, and how it is split now: one row at the most, and never the key. */
+export interface PseudonymKeyTable {
+  /** first letters of what it makes: `p1` */
+  generation: string
+  /** under which the key servers hold it */
+  guid: Guid
+  kid: Kid
+  epoch: number
+  /** of this epoch, JWS */
+  manifest: string
+  since: string
 }
 
 export interface CountersTable {

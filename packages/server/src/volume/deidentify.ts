@@ -6,8 +6,11 @@ import type { Plane } from './plane.ts'
 import type { Geometry } from './stack.ts'
 import type { Values } from './values.ts'
 
-/** Basic Application Level Confidentiality Profile, no option that retains anything (DICOM PS3.15 annex E, CID 7050). */
-export const PROFILE = '113100'
+/**
+ * Basic Application Level Confidentiality Profile and the edition of DICOM whose PS3.15 annex E it was held against; volume/profile.ts
+ * adds the codes of options (CID 7050).
+ */
+export const PROFILE = '113100-2024b'
 
 /** Units that may leave: codes of DICOM PS3.3 C.11.1.1.2 (rescale type) and C.8.9.1.1.3 (PET). Free text may not. */
 const UNITS = new Set([

@@ -8,7 +8,7 @@ import type { TableRows } from './plan.ts'
  * One row for each table of paper 5.3, from the header of the first slice in order of the volume. What an object does
  * not say, or says malformed, is null.
  * `marks` are those that all planes share; a mark that is in none of them is null too.
- * `patient_id` is null here: the pseudonym needs a key of the site, and registration fills it in.
+ * What stands for a patient, a UID or a day is null here: it needs the pseudonym key, and registration fills it in.
  */
 export function tableRows(
   planes: readonly Plane[],
@@ -32,6 +32,9 @@ export function tableRows(
     },
     medical: medicalRow(header, volume),
     dicom: {
+      study_pseudonym: null,
+      series_pseudonym: null,
+      frame_of_reference_pseudonym: null,
       study_uid: header.study,
       series_uid: header.series,
       frame_of_reference_uid: text.FrameOfReferenceUID ?? null,
@@ -104,6 +107,8 @@ function medicalRow(header: InstanceHeader, volume: Volume): TableRows['medical'
     patient_position: text.PatientPosition ?? null,
     contrast_agent: text.ContrastBolusAgent ?? null,
     face: faceOf(header),
+    shifted_date: null,
+    age: null,
     study_description: text.StudyDescription ?? null,
     patient_age: text.PatientAge ?? null,
     patient_weight: decimal(text.PatientWeight),
