@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Session } from '../../packages/core/src/access/session.ts'
+import { checkSite } from '../../packages/server/src/check/site.ts'
 import type { Step } from '../../packages/server/src/register/register-series.ts'
 import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from '../server/site-grid.ts'
 import { auditOf, changeStore, checkInvariants, rowsOf } from '../server/register/invariants.ts'
@@ -55,6 +56,8 @@ t.test('a site that lost the row of its key finds the same one at its key server
   await registerAll(admin)
   const [before] = pseudonyms(grid)
   const { kid } = keyRow(grid)
+  const checked = async () =>
+    (await checkSite(grid.provisioned.site.config)).find(({ name }) => name === 'pseudonym-key')
   await grid.stopSite()
   changeStore(grid.provisioned.site.config, 'delete from pseudonym_key')
   await grid.startSite()
@@ -69,8 +72,10 @@ t.test('a site that lost the row of its key finds the same one at its key server
     await grid.stopKeyServer(1)
     changeStore(grid.provisioned.keyServers[1]!.config, `delete from share where kid = '${kid}'`)
     await grid.startKeyServer(1)
+    t.match(await checked(), { level: 'warn', message: /^2 of 3 key servers/ })
     await grid.startSite()
     await until(async () => Number(keyRow(grid).epoch) === 2)
+    t.match(await checked(), { level: 'ok', message: /^3 of 3 key servers/ })
     t.strictSame(
       [0, 1, 2].map((i) => epochsAt(grid, i)),
       [[1, 2], [2], [1, 2]],
@@ -78,6 +83,10 @@ t.test('a site that lost the row of its key finds the same one at its key server
     await until(async () => (await eventsOf(grid)).at(-1) === 'pseudonym-key-split')
     await grid.stopSite()
     await grid.stopKeyServer(0)
+    t.match(await checked(), { level: 'warn', message: /^2 of 3/ })
+    await grid.stopKeyServer(1)
+    t.match(await checked(), { level: 'fault', message: /^1 of 3 .* nothing is registered$/ })
+    await grid.startKeyServer(1)
     await grid.startSite()
     await until(async () => hasKey(grid, 4))
     await grid.startKeyServer(0)

@@ -24,6 +24,7 @@ import { checkListeners } from './listeners.ts'
 import { checkOperators } from './operators.ts'
 import { checkOwnServer } from './own-server.ts'
 import { checkRosterContent, checkUser } from './roster-content.ts'
+import { checkPseudonymKey } from './pseudonym-key.ts'
 import { restoreCommand } from './restore.ts'
 import { readRosters } from './rosters.ts'
 import { checkSources } from './sources.ts'
@@ -115,7 +116,11 @@ export async function checkSite(
       ? []
       : await guarded('key-server', () => {
           const rosterFile = join(rosterDir, `${config.site}.${roster.body.seq}.jws`)
-          return checkOthers({ roster, file: rosterFile }, credential, now, path(config.tls.key))
+          return checkOthers({ roster, file: rosterFile }, credential, {
+            now,
+            keyFile: path(config.tls.key),
+            store,
+          })
         })),
     ...server,
     ...(await guarded('listener', () =>
@@ -131,8 +136,7 @@ function noRoster(site: string, dir: string): Finding {
 async function checkOthers(
   held: SiteRoster,
   credential: Credential,
-  now: () => Date,
-  keyFile: string,
+  { now, keyFile, store }: { now: () => Date; keyFile: string; store: string },
 ): Promise<Finding[]> {
   if (!held.roster.services.has(credential.identity.spki)) {
     const next = `put back ${shellWord(keyFile)} and its certificate from the last backup`
@@ -140,7 +144,8 @@ async function checkOthers(
     return [fault('tls-certificate', keyFile, message, next)]
   }
   const { findings, probes } = await checkKeyServers(held, credential, now)
-  return [...checkClock(probes), ...findings]
+  const pseudonyms = await checkPseudonymKey(store, held.roster, credential)
+  return [...checkClock(probes), ...findings, ...pseudonyms]
 }
 
 async function checkSigningKey(file: string, roster: TrustedRoster): Promise<Finding> {

@@ -5,6 +5,7 @@ import { readConfig } from '../config.ts'
 import { SiteConfig } from '../site-config.ts'
 import { openKeyServers } from '../site-peers.ts'
 import { storeLocation } from '../store/open-store.ts'
+import { storedKey } from '../register/pseudonyms/stored-key.ts'
 import { readSiteStore } from '../store/read-store.ts'
 import { openRosters } from '../store/rosters.ts'
 import { checkAudit } from './audit.ts'
@@ -32,7 +33,7 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
   const roster = rosters.of(config.site)
   if (roster === undefined) throw new MdmError('MDM_CONFIG', 'no roster of this site is accepted here yet')
   const to = collect()
-  const active = await readSiteStore(storeLocation(config.store, path), async (db) => {
+  const { versions, pseudonymKey } = await readSiteStore(storeLocation(config.store, path), async (db) => {
     const versions = await checkVolumes(db, roster, to)
     await checkLists(db, roster, to)
     await checkSets(db, to)
@@ -40,16 +41,18 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
     const names = config.sources.map(({ name }) => name)
     await checkNotices(db, { sources: names, now: new Date() }, to)
     await checkChanges(db, to)
-    return versions
+    return { versions, pseudonymKey: await storedKey(db) }
   })
-  await checkSpool(path(config.spool.dir), active, to)
+  await checkSpool(path(config.spool.dir), versions, to)
   await checkAudit(path(config.audit), to)
   if (o.offline === true) return to.report()
   const { certificate, key } = config.tls
   const tls = await loadCredential({ certificate: path(certificate), key: path(key) })
   const servers = openKeyServers(() => roster, tls)
   try {
-    await checkShares(servers.current(), active, roster, to)
+    // Of no volume, and split like the key of one.
+    const split = [...versions, ...(pseudonymKey === undefined ? [] : [{ ...pseudonymKey, version: 1 }])]
+    await checkShares(servers.current(), split, roster, to)
   } finally {
     await servers.close()
   }
