@@ -49,6 +49,21 @@ t.test('no test is left out of the run by its name', async (t) => {
   )
 })
 
+t.test('MD5 is computed nowhere, nor named but where it is refused', async (t) => {
+  const refusing = 'packages/core/src/identity/strength.ts'
+  const naming = files(
+    'packages/*/{src,bin}/**/*.{ts,js}',
+    'bench/**/*.ts',
+    'examples/**/*.{ts,sh}',
+    'deploy/**/*',
+  ).filter((path) => /md5/i.test(read(path)))
+  t.strictSame(
+    naming,
+    [refusing],
+    'a bare hash of a name or a number is undone by a list of them (decision 8)',
+  )
+})
+
 t.test('the checker sees a bad import, and names its file and line', async (t) => {
   const bad: [path: string, source: string, line: number][] = [
     ['packages/cli/src/main.ts', "\nimport { site } from '@mdm/server/site'\n", 2],
