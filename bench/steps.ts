@@ -25,8 +25,8 @@ export const STEP_NAMES: Readonly<Record<string, string>> = {
   'open-overhead': 'open overhead',
   'client-retrieve-key': 'client: retrieve key',
   'init-overhead': 'decryption init',
-  read: 'read (transfer, verify)',
-  finish: 'decrypt, convert, write, sync',
+  read: 'read (transfer, decrypt, write)',
+  finish: 'sync',
   overlapped: 'several at once',
   other: 'other',
 }

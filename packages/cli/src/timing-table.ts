@@ -31,8 +31,8 @@ const FIGURE_4: readonly (readonly [name: string, label: string])[] = [
   ['read', 'read'],
 ]
 
-/** What the paper's rows do not tell apart: there the client decrypted while it read, here the file is made after that. */
-const OURS: readonly (readonly [name: string, label: string])[] = [['finish', 'read: decrypt, write, sync']]
+/** What the paper has no row for: the disk is waited for when all is decrypted and written, which goes on while it comes. */
+const OURS: readonly (readonly [name: string, label: string])[] = [['finish', 'sync']]
 
 /** Steps that hold other steps: what none of those fills is the overhead row named. */
 const ENCLOSING: Readonly<Record<string, string>> = {
