@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Sources, type CallFrame } from './sources.ts'
 
 /** CPU time by owner, ms: a folder of ours such as `core/crypto`, a package, or what Node does by itself. */
 export type CpuShares = Readonly<Record<string, number>>
@@ -9,7 +10,7 @@ export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1_000n
 
 interface ProfileNode {
   readonly id: number
-  readonly callFrame: { readonly functionName: string; readonly url: string }
+  readonly callFrame: CallFrame
   readonly children?: readonly number[]
 }
 
@@ -56,9 +57,10 @@ export async function cpuShares(
   window: { fromUs: number; toUs: number } = { fromUs: 0, toUs: Infinity },
 ): Promise<CpuShares> {
   const shares: Record<string, number> = {}
+  const sources = new Sources()
   for (const name of await readdir(folder)) {
     const profile = JSON.parse(await readFile(join(folder, name), 'utf8')) as Profile
-    const owners = ownersOf(profile.nodes)
+    const owners = ownersOf(profile.nodes, sources)
     let at = profile.startTime
     for (const [i, node] of profile.samples.entries()) {
       const delta = profile.timeDeltas[i]!
@@ -82,7 +84,7 @@ export function sumShares(all: readonly CpuShares[]): CpuShares {
 /** True where an owner exists for security alone. */
 export const isSecurity = (owner: string): boolean => SECURITY.includes(owner)
 
-function ownersOf(nodes: readonly ProfileNode[]): Map<number, string> {
+function ownersOf(nodes: readonly ProfileNode[], sources: Sources): Map<number, string> {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])))
   const owners = new Map<number, string>()
@@ -90,7 +92,9 @@ function ownersOf(nodes: readonly ProfileNode[]): Map<number, string> {
     let owner: string | undefined
     let outside: string | undefined
     for (let at: number | undefined = id; at !== undefined && owner === undefined; at = parents.get(at)) {
-      const { functionName, url } = byId.get(at)!.callFrame
+      const { callFrame } = byId.get(at)!
+      const { functionName } = callFrame
+      const url = sources.of(callFrame)
       owner = ourOwner(url)
       outside ??= packageOf(url) ?? (functionName.startsWith('(') ? functionName : undefined)
     }
@@ -99,9 +103,11 @@ function ownersOf(nodes: readonly ProfileNode[]): Map<number, string> {
   return owners
 }
 
-/** `core/crypto` for .../@mdm/core/dist/crypto/container/reader.js. */
+/** `core/crypto` for .../@mdm/core/dist/crypto/container/reader.js, or for its source where the package is bundled. */
 function ourOwner(url: string): string | undefined {
-  const match = /@mdm\/(core|server|cli)\/(?:dist|bin)\/(?:([^/]+)\/)?(?:([^/]+)\/)?([^/]+)\.js$/.exec(url)
+  const match = /@mdm\/(core|server|cli)\/(?:dist|bin|src)\/(?:([^/]+)\/)?(?:([^/]+)\/)?([^/]+)\.[jt]s$/.exec(
+    url,
+  )
   if (match === null) return undefined
   const [, owner, folder, , name] = match
   const file = `${owner}/${folder === undefined ? '' : `${folder}/`}${name}`

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { compare, Runs, type Row } from '../bench/compare.ts'
 import { cpuShares, isSecurity, sumShares } from '../bench/profile.ts'
@@ -55,7 +56,7 @@ t.test('samples count for the nearest frame of ours, within the window', async (
   const url = (path: string) => `file:///x/.bench/node_modules/${path}`
   const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
     ...{ id, children },
-    callFrame: { functionName, url },
+    callFrame: { functionName, url, lineNumber: 0, columnNumber: 0 },
   })
   const profile = {
     nodes: [
@@ -80,4 +81,27 @@ t.test('samples count for the nearest frame of ours, within the window', async (
   t.strictSame(some, { 'core/grid/key-servers': 1, undici: 0.5 })
   t.strictSame(sumShares([some, some]), { 'core/grid/key-servers': 2, undici: 1 })
   t.ok(isSecurity('core/crypto') && isSecurity('core/grid/key-servers') && !isSecurity('core/grid'))
+})
+
+t.test('what is bundled counts for where it was written', async (t) => {
+  const folder = t.testdir({ node_modules: { '@mdm': { cli: { dist: { chunks: {} } } } } })
+  const file = join(folder, 'node_modules/@mdm/cli/dist/chunks/save.js')
+  // one line for each source: column 0 of generated line n is column 0 of line 0 of source n
+  const sources = ['../../../core/src/crypto/jws.ts', '../../src/output.ts', '../../../../zod/v4/core.js']
+  await writeFile(
+    `${file}.map`,
+    JSON.stringify({ version: 3, sources, names: [], mappings: 'AAAA;ACAA;ACAA' }),
+  )
+  const node = (id: number, lineNumber: number) => ({
+    ...{ id, children: [] },
+    callFrame: { functionName: 'f', url: pathToFileURL(file).href, lineNumber, columnNumber: 4 },
+  })
+  const profile = {
+    nodes: [node(1, 0), node(2, 1), node(3, 2)],
+    ...{ startTime: 0, samples: [1, 2, 3], timeDeltas: [1_000, 2_000, 3_000] },
+  }
+  const profiles = join(folder, 'profiles')
+  await mkdir(profiles)
+  await writeFile(join(profiles, 'a.cpuprofile'), JSON.stringify(profile))
+  t.strictSame(await cpuShares(profiles), { 'core/crypto': 1, 'cli/output': 2, zod: 3 })
 })
