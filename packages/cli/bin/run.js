@@ -17,7 +17,11 @@ if (!isNewEnough(process.versions.node)) {
       resolve: (specifier, context, next) =>
         next(specifier, { ...context, conditions: [...context.conditions, '@mdm/source'] }),
     })
-  } else keepCompiled()
+  } else {
+    keepCompiled()
+    // the stacks that DEBUG shows are of the sources
+    if (process.env['DEBUG']) process.setSourceMapsEnabled(true)
+  }
   const { main } = await import(inCheckout ? '../src/main.ts' : '../dist/main.js')
   await main(argv)
 }
