@@ -14,7 +14,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -160,7 +160,7 @@ t.test(
   },
 )
 
-/** Gets a volume while watching: the client's peak, and, with both sides frozen half way, what their open files hold. */
+/** Gets a volume while watching: the client's peak, and, frozen half way, that no open file but the one asked for holds plaintext. */
 async function watchedGet(
   t: Parameters<typeof startGrid>[0],
   grid: Grid,
@@ -176,6 +176,7 @@ async function watchedGet(
   let stdout = ''
   child.stdout.on('data', (d) => (stdout += d))
   const ended = once(child, 'close')
+  const hidden = join(dirname(path), `.${basename(path)}.tmp`)
   let clientPeak = 0
   let looked = 0
   while (child.exitCode === null && child.signalCode === null) {
@@ -186,10 +187,15 @@ async function watchedGet(
       for (const pid of [child.pid!, grid.site.pid]) {
         for (const file of await openFiles(pid)) {
           looked++
-          if (await holdsPlaintext(file, needles))
-            t.fail('voxels are readable in a file that is open during the transfer')
+          // the file that the user asked for, which grows there until it is whole (decision 37)
+          const asked = pid === child.pid && (await readlink(file)) === hidden
+          const readable = await holdsPlaintext(file, needles)
+          if (asked) t.ok(readable, 'what has verified is in the hidden file beside the output')
+          else if (readable) t.fail('voxels are readable in a file that is open during the transfer')
         }
       }
+      t.equal((await stat(hidden)).mode & 0o777, 0o600, 'which is its user’s alone')
+      t.notOk(existsSync(path), 'and nothing has the name asked for')
       for (const pid of [child.pid!, grid.site.pid]) process.kill(pid, 'SIGCONT')
     }
     await sleep(20)

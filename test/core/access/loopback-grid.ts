@@ -31,6 +31,8 @@ export interface Sent {
   headers: Record<string, string | number>
   /** cut the body after so many bytes */
   cutAfter?: number
+  /** send so many bytes, and the rest when this is over */
+  hold?: { after: number; until: Promise<void> }
 }
 
 /** A site and three key servers whose every answer a test may change, and a real session at them. */
@@ -121,6 +123,11 @@ export async function startLoopbackGrid(t: Test): Promise<LoopbackGrid> {
       },
     })
     reply.writeHead(fits ? 206 : 200, sent.headers)
+    if (sent.hold !== undefined) {
+      reply.write(sent.container.subarray(0, sent.hold.after))
+      await sent.hold.until
+      return void reply.end(sent.container.subarray(sent.hold.after))
+    }
     if (sent.cutAfter === undefined) return void reply.end(sent.container)
     reply.write(sent.container.subarray(0, sent.cutAfter), () => setTimeout(() => reply.destroy(), 20))
   }
