@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readFile, readdir, symlink } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -90,6 +90,11 @@ async function valuesFor(grid: Grid): Promise<Words> {
     QUARANTINE_ID: async () => {
       const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--ids'])
       return stdout.split('\n')[0]!
+    },
+    CANARIES: async (scratch) => {
+      const file = join(scratch, 'canaries.txt')
+      await writeFile(file, 'MUSTERMANN^ERIKA\nQX-7781-3309\n')
+      return file
     },
     HELD_ID: () => heldId(grid),
     RELEASED_ID: async () => {
