@@ -106,8 +106,14 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
     [['MDM_MULTIFRAME', 6]],
   ],
   'a number of frames that is none': [{ attributes: () => ({ NumberOfFrames: '0' }) }, [['MDM_DICOM', 6]]],
-  colour: [{ attributes: () => ({ PhotometricInterpretation: 'RGB' }) }, [['MDM_PIXELS', 6]]],
-  'a palette': [{ attributes: () => ({ PhotometricInterpretation: 'PALETTE COLOR' }) }, [['MDM_PIXELS', 6]]],
+  'colour of one sample': [
+    { attributes: () => ({ PhotometricInterpretation: 'RGB', BurnedInAnnotation: 'NO' }) },
+    [['MDM_PIXELS', 6]],
+  ],
+  'a palette': [
+    { attributes: () => ({ PhotometricInterpretation: 'PALETTE COLOR', BurnedInAnnotation: 'NO' }) },
+    [['MDM_PIXELS', 6]],
+  ],
   'three samples': [{ attributes: () => ({ SamplesPerPixel: 3 }) }, [['MDM_PIXELS', 6]]],
   '12 bits allocated': [
     { attributes: () => ({ BitsAllocated: 12, BitsStored: 12, HighBit: 11 }) },
@@ -115,7 +121,7 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
   ],
   'more bits stored than allocated': [{ attributes: () => ({ BitsStored: 17 }) }, [['MDM_PIXELS', 6]]],
   'a high bit below the bits stored': [{ attributes: () => ({ HighBit: 7 }) }, [['MDM_PIXELS', 6]]],
-  'a modality table': [
+  'a modality table beside a slope': [
     {
       attributes: () => ({
         ModalityLUTSequence: [
@@ -123,7 +129,7 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
         ],
       }),
     },
-    [['MDM_PIXELS', 6]],
+    [['MDM_RESCALE', 6]],
   ],
   'more rows than pixels': [{ attributes: () => ({ Rows: 300 }) }, [['MDM_DICOM', 6]]],
   'two patients in one series': [

@@ -72,7 +72,8 @@ function badPixels(header: InstanceHeader): Fault | undefined {
   const bytes = declaredBytes(header)
   const { pixelData, frames } = header
   // How many there are in compressed pixels shows when they are decoded.
-  if (bytes === undefined || (pixelData?.length !== undefined && bytes > pixelData.length))
+  const there = isPlain(header.transferSyntax) ? (pixelData?.length ?? 0) : Infinity
+  if (bytes === undefined || bytes > there)
     return {
       code: 'MDM_DICOM',
       reason: 'there are fewer pixels than rows and columns say',

@@ -62,7 +62,7 @@ export function setsOf(volumes: readonly NamedVolume[]): SetPlan[] {
     const groups = Map.groupBy(ofKind, ([, member]) => keyOf(member, axis))
     return [...groups].flatMap(([, group]) => {
       if (group.length < 2 || !areOneGrid(group.map(([, volume]) => volume))) return []
-      return [setOf(kind, axis, group)]
+      return [setOf(kind, axis, axis.name === 'diffusion' ? asMade(group) : group)]
     })
   })
 }
@@ -73,6 +73,21 @@ function rest({ path }: NamedVolume, { along }: Axis): readonly SplitBy[] {
 
 function keyOf(member: NamedVolume, axis: Axis): string {
   return JSON.stringify(rest(member, axis).map(({ name, value }) => [name, value ?? null]))
+}
+
+/** Tables of directions go by the order in which a scanner made its volumes. */
+function asMade(group: readonly [number, NamedVolume][]): readonly [number, NamedVolume][] {
+  const order = ({ planes, shared }: NamedVolume): readonly number[] => [
+    Number(shared.time ?? 0),
+    Number(shared.acquisition ?? 0),
+    planes[0]!.header.instanceNumber ?? 0,
+    planes[0]!.frame,
+  ]
+  return group.toSorted(([, a], [, b]) => {
+    const [x, y] = [order(a), order(b)]
+    const at = x.findIndex((value, i) => value !== y[i])
+    return at < 0 ? 0 : x[at]! - y[at]!
+  })
 }
 
 function areOneGrid([first, ...others]: readonly NamedVolume[]): boolean {
