@@ -20,6 +20,7 @@ export default class Register extends BaseCommand {
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --source SOURCE --json',
     '<%= config.bin %> <%= command.id %> --source SOURCE --where "modality=MR and study_date>=20080101" --report report.json',
+    '<%= config.bin %> <%= command.id %> --source SOURCE --where "modality=CT" --allow-gaps',
     '<%= config.bin %> <%= command.id %> --report report.json && <%= config.bin %> <%= command.id %> --again report.json',
   ]
   static override flags = {
@@ -36,6 +37,10 @@ export default class Register extends BaseCommand {
       description:
         'read known series again though the source has as many objects as before; without --where that is so',
     }),
+    'allow-gaps': Flags.boolean({
+      description:
+        'also make volumes whose slices are missing or uneven; their header says where each slice is, and nothing is made up',
+    }),
     report: Flags.string({
       helpValue: 'FILE',
       description: 'write what became of each series, as JSON, also when it ends early',
@@ -50,11 +55,13 @@ export default class Register extends BaseCommand {
   async run(): Promise<RegisterReport> {
     const { flags } = await this.parse(Register)
     const { source, where, recheck } = flags
-    const asked = { source, where, recheck }
+    const allowGaps = flags['allow-gaps'] ? true : undefined
+    const asked = { source, where, recheck, allowGaps }
     const began = new Date().toISOString()
     const end = await this.withSession(flags, async (session) => {
       const { site } = session.roster.body
-      const questions = flags.again === undefined ? [asked] : await this.again(flags.again, site)
+      const questions =
+        flags.again === undefined ? [asked] : await this.again(flags.again, { site, allowGaps })
       const ended = await runRegistration(session, questions, this.signal)
       if (flags.report !== undefined) {
         const { writeReport } = await import('../report-file.ts')
@@ -71,8 +78,12 @@ export default class Register extends BaseCommand {
     return end.report
   }
 
-  private async again(file: string, site: string): Promise<RegisterQuestion[]> {
+  private async again(
+    file: string,
+    { site, allowGaps }: { site: string; allowGaps: true | undefined },
+  ): Promise<RegisterQuestion[]> {
     const { questionsAgain } = await import('../report-file.ts')
-    return await questionsAgain(file, { site, read: (path) => this.readText(path) })
+    const questions = await questionsAgain(file, { site, read: (path) => this.readText(path) })
+    return questions.map((question) => ({ ...question, allowGaps }))
   }
 }

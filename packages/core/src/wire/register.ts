@@ -20,6 +20,8 @@ export const RegisterQuestion = z.strictObject({
   where: z.string().min(1).max(1000).optional(),
   /** false: a series that is known, and of which the source has as many objects as before, is not read again */
   recheck: z.boolean().optional(),
+  /** true: slices may be missing or uneven, and the volume says where they are */
+  allowGaps: z.boolean().optional(),
   /** only these series, as events name them */
   series: z.array(SeriesHandle).min(1).max(NAMED_AT_ONCE).optional(),
   /** only the series of these quarantine rows */

@@ -10,13 +10,14 @@ import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, FoundSeries, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
-import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
+import { MAX_OBJECTS } from '../volume/group.ts'
 import type { Refusal, SeriesPlan } from '../volume/plan.ts'
 import type { Retained } from '../volume/profile.ts'
 import type { CommitOptions } from './commit.ts'
 import { refusalDigest, setKey, sopsOf, volumeKey } from './fingerprints.ts'
 import { holdsOf, releasedHolds, type Hold } from './holds.ts'
 import { flushOutbox } from './outbox.ts'
+import { planOf, type Planner } from './plan-of.ts'
 import {
   isThere,
   knownVolume,
@@ -56,7 +57,7 @@ export interface RegisterOptions extends CommitOptions {
   /** seals what the site tells itself beside each share */
   readonly noteKey: KeyObject
   /** what a series is to us, where it is not planSeries that says so */
-  readonly plan?: (headers: readonly InstanceHeader[]) => SeriesPlan
+  readonly plan?: Planner
   /** called when a step is durable; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
 }
@@ -79,6 +80,8 @@ export interface SeriesJob {
   readonly ref: SeriesRef & Pick<FoundSeries, 'mark'>
   readonly caller: AuditCaller
   readonly signal: AbortSignal
+  /** a person said that slices may be missing or uneven */
+  readonly allowGaps?: boolean | undefined
 }
 
 /**
@@ -104,7 +107,7 @@ export async function* registerSeries(
   const plan =
     headers.length === 0
       ? await planNothing(o, of)
-      : (o.plan ?? planSeries)(headers, { released: ({ sop }) => released.has(sop) })
+      : await planOf(o, of, headers, { released: ({ sop }) => released.has(sop) })
   await o.after?.('J2')
   const kept: Sha256[] = []
   for (const refusal of plan.refused) {

@@ -45,6 +45,8 @@ export interface Asked {
   readonly named?: NamedSeriesList | undefined
   /** false: known series of which the source has as many objects as before are not read again */
   readonly recheck?: boolean | undefined
+  /** slices may be missing or uneven: what is refused for that alone is registered, and says where its slices are */
+  readonly allowGaps?: boolean | undefined
   readonly caller: AuditCaller
 }
 
@@ -91,10 +93,10 @@ export function createRegistration(o: RegistrationOptions): Registration {
   }
 
   const launch = (
-    asked: Pick<SourceJob, 'source' | 'caller' | 'filter' | 'named' | 'recheck'>,
+    asked: Pick<SourceJob, 'source' | 'caller' | 'filter' | 'named' | 'recheck' | 'allowGaps'>,
   ): Feed<RegisterEvent> => {
-    const { source, filter, named, recheck } = asked
-    const question = JSON.stringify([source.name, filter ?? null, named ?? null, recheck])
+    const { source, filter, named, recheck, allowGaps = false } = asked
+    const question = JSON.stringify([source.name, filter ?? null, named ?? null, recheck, allowGaps])
     const joined = running.get(question)
     if (joined !== undefined) return joined
     if ([...running.keys()].filter((other) => other.startsWith(`["${source.name}",`)).length >= MOST_JOBS)
@@ -140,16 +142,20 @@ export function createRegistration(o: RegistrationOptions): Registration {
   }
 
   return {
-    start({ source: name, named, filter, recheck = true, caller }) {
+    start({ source: name, named, filter, recheck = true, allowGaps, caller }) {
       const chosen = [...o.sources.values()].filter((source) => name === undefined || source.name === name)
       if (name !== undefined && chosen.length === 0)
         throw new MdmError('MDM_USAGE', 'the site has no source of this name')
       if (named === undefined)
-        return mergeFeeds(chosen.map((source) => launch({ source, caller, filter, recheck }).follow()))
+        return mergeFeeds(
+          chosen.map((source) => launch({ source, caller, filter, recheck, allowGaps }).follow()),
+        )
       const bySource = Map.groupBy(named.found, ({ source }) => source)
       const jobs = chosen.flatMap((source) => {
         const refs = bySource.get(source.name)?.map(({ ref }) => ref)
-        return refs === undefined ? [] : [launch({ source, caller, named: refs, recheck: true }).follow()]
+        return refs === undefined
+          ? []
+          : [launch({ source, caller, named: refs, recheck: true, allowGaps }).follow()]
       })
       return mergeFeeds([...jobs, unknownSeries(named.unknown)])
     },

@@ -1,6 +1,6 @@
 import type { Sha256 } from '@mdm/core/names'
 import { inTransaction } from '../store/transaction.ts'
-import type { VolumePlan } from '../volume/plan.ts'
+import type { SliceRow, VolumePlan } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
 import { volumesOfSeries, type KnownVolume } from './presence.ts'
 import type { SeriesRef } from '../dicom/source.ts'
@@ -44,6 +44,11 @@ export function renamings<K extends Labelled & { readonly goneSince: string | nu
   })
 }
 
+/** Volumes may share an object, but no frame or tile of it. */
+function partName({ sop, frame = 0, tile }: SliceRow): string {
+  return `${sop} ${frame} ${tile === undefined ? '' : JSON.stringify(tile)}`
+}
+
 /**
  * Gives registered volumes of a series the labels under which it makes them now, with GUID, key and rights as they were; what is
  * made of them next is `already` or their next version. All in one transaction.
@@ -62,16 +67,16 @@ export async function renameVolumes(
   const parts = async ({ guid, latest }: KnownVolume): Promise<ReadonlySet<string>> => {
     const slices = await o.db
       .selectFrom('slices')
-      .select('sop')
+      .select(['sop', 'frame', 'tile'])
       .where('guid', '=', guid)
       .where('version', '=', latest)
       .execute()
-    return new Set(slices.map(({ sop }) => sop))
+    return new Set(slices.map(({ sop, frame, tile }) => `${sop} ${frame} ${tile ?? ''}`))
   }
   const before = await Promise.all(known.map(async (volume) => ({ ...volume, parts: await parts(volume) })))
   const now = made.map(({ plan: { label, slices } }) => ({
     label,
-    parts: new Set(slices.map(({ sop }) => sop)),
+    parts: new Set(slices.map(partName)),
   }))
   const keys = new Map(made.map(({ key, plan }) => [plan.label, key]))
   const changes = renamings(before, now)

@@ -27,7 +27,9 @@ export function registerRoutes(
     const named = await namedSeries(o.db, body)
     const events = o.registration.start({
       ...{ source, filter, named, caller: { dn, issuer, spki } },
-      recheck: body.recheck ?? filter === undefined,
+      // What was refused for its gaps has as many objects as before.
+      recheck: body.recheck ?? (filter === undefined || body.allowGaps === true),
+      allowGaps: body.allowGaps,
     })
     await o.audit.record({
       event: 'registration-asked',
@@ -38,6 +40,7 @@ export function registerRoutes(
       facts: {
         ...(source === undefined ? {} : { source }),
         ...(filter === undefined ? {} : { filtered: true }),
+        ...(body.allowGaps ? { allowGaps: true } : {}),
         ...(named === undefined ? {} : { series: named.found.length + named.unknown.length }),
       },
     })

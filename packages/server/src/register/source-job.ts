@@ -43,6 +43,8 @@ export interface SourceJob {
   readonly filter?: SeriesFilter | undefined
   /** false: known series of which the source has as many objects as before are not read */
   readonly recheck: boolean
+  /** slices may be missing or uneven */
+  readonly allowGaps?: boolean | undefined
 }
 
 /** Registers what is asked for of one source, and tells everything to the job's feed but an end by error. */
