@@ -97,13 +97,13 @@ const cases: Record<string, [Partial<SeriesOptions>, [string, number][]]> = {
     [['MDM_PIXELS', 6]],
   ],
   'more frames than pixels': [{ attributes: () => ({ NumberOfFrames: '2' }) }, [['MDM_DICOM', 6]]],
-  'a mosaic': [
+  'a mosaic that does not say where its tiles lie': [
     { attributes: () => ({ ImageType: ['ORIGINAL', 'PRIMARY', 'M', 'MOSAIC'] }) },
-    [['MDM_MULTIFRAME', 6]],
+    [['MDM_GEOMETRY', 6]],
   ],
-  'a UIH grid': [
+  'a UIH grid that does not say where its tiles lie': [
     { attributes: () => ({ ImageType: ['ORIGINAL', 'PRIMARY', 'M', 'VFRAME'] }) },
-    [['MDM_MULTIFRAME', 6]],
+    [['MDM_GEOMETRY', 6]],
   ],
   'a number of frames that is none': [{ attributes: () => ({ NumberOfFrames: '0' }) }, [['MDM_DICOM', 6]]],
   'colour of one sample': [

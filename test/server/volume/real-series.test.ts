@@ -27,6 +27,12 @@ const VOLUMES: Readonly<Record<string, number>> = {
   'mr-enhanced-philips-noise': 1,
   'mr-enhanced-siemens-xa10': 4,
   'mr-t1-enhanced-siemens-xa30-a': 1,
+  'mr-jpeg2000-noise': 1,
+  'mr-rle-noise': 1,
+  'mr-t1-siemens-jpegll-fragmented': 1,
+  'mr-dti-uih-grid': 17,
+  'mr-epi-siemens-mosaic': 2,
+  'mr-mosaic-sagittal': 2,
   'pt-derived-varying-slope': 1,
 }
 
@@ -39,12 +45,6 @@ const SPLIT = 'bad-sliceorientation'
 /** Every other series, and why there is no volume of it. */
 const REFUSED: Readonly<Record<string, string>> = {
   'bad-notavolume': 'MDM_SEVERAL_VOLUMES',
-  'mr-dti-uih-grid': 'MDM_MULTIFRAME',
-  'mr-epi-siemens-mosaic': 'MDM_MULTIFRAME',
-  'mr-jpeg2000-noise': 'MDM_PIXELS',
-  'mr-mosaic-sagittal': 'MDM_MULTIFRAME',
-  'mr-rle-noise': 'MDM_PIXELS',
-  'mr-t1-siemens-jpegll-fragmented': 'MDM_PIXELS',
 }
 
 const PYTHON = '/usr/bin/python3'

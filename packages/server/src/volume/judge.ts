@@ -1,4 +1,5 @@
-import { declaredBytes, isPlain, MAX_IMAGE_BYTES } from '../dicom/part10/index.ts'
+import { declaredBytes } from '../dicom/part10/index.ts'
+import { codingOf, undecodable } from '../dicom/pixels/index.ts'
 import type { InstanceHeader } from '../dicom/source.ts'
 import { burnedInRisk } from './burned-in.ts'
 import type { Refusal } from './plan.ts'
@@ -64,24 +65,23 @@ const COLOURS = new Set(['RGB', 'YBR_FULL', 'YBR_FULL_422', 'YBR_RCT', 'YBR_ICT'
 
 function badPixels(header: InstanceHeader): Fault | undefined {
   const fault = (reason: string, tag: string): Fault => ({ code: 'MDM_PIXELS', reason, tags: [tag] })
-  if (!isPlain(header.transferSyntax)) {
-    return fault('the pixels are compressed, deflated or big endian', 'TransferSyntaxUID')
-  }
   const bad = badSamples(header) ?? badBits(header)
   if (bad !== undefined) return fault(...bad)
-  const bytes = declaredBytes(header)
-  const { pixelData, frames } = header
-  // How many there are in compressed pixels shows when they are decoded.
-  const there = isPlain(header.transferSyntax) ? (pixelData?.length ?? 0) : Infinity
-  if (bytes === undefined || bytes > there)
+  if (lacksPixels(header))
     return {
       code: 'MDM_DICOM',
       reason: 'there are fewer pixels than rows and columns say',
       tags: ['PixelData'],
     }
-  if (bytes / frames > MAX_IMAGE_BYTES)
-    return fault(`the image has more than ${MAX_IMAGE_BYTES >> 20} MiB`, 'Rows')
-  return undefined
+  const stands = undecodable(header)
+  return stands && fault(stands.reason, stands.tag)
+}
+
+/** How many there are in compressed pixels shows when they are decoded. */
+function lacksPixels(header: InstanceHeader): boolean {
+  const bytes = declaredBytes(header)
+  if (bytes === undefined) return true
+  return codingOf(header.transferSyntax) === 'native' && bytes > (header.pixelData?.length ?? 0)
 }
 
 type Bad = [reason: string, tag: string]

@@ -1,3 +1,4 @@
+import { decodedPhotometric } from '../../dicom/pixels/index.ts'
 import type { InstanceHeader } from '../../dicom/source.ts'
 
 /**
@@ -7,8 +8,8 @@ import type { InstanceHeader } from '../../dicom/source.ts'
  * @returns the same bytes where they are red, green and blue already
  * @see DICOM PS3.3 C.7.6.3.1.2
  */
-export function toRgb(pixels: Buffer, { photometric }: InstanceHeader): Buffer {
-  if (photometric === 'RGB') return pixels
+export function toRgb(pixels: Buffer, header: InstanceHeader): Buffer {
+  if (decodedPhotometric(header) === 'RGB') return pixels
   const out = Buffer.alloc(pixels.length)
   for (let at = 0; at < pixels.length; at += 3) {
     const y = pixels[at]!
