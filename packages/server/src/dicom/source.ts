@@ -25,6 +25,17 @@ export interface TileFacts {
   readonly centres?: readonly Vec3[]
 }
 
+/** What a reconstructed NM object of several frames says of them (DICOM PS3.3 C.8.4.15). */
+export interface NuclearFacts {
+  /** of the first slice, mm */
+  readonly position: Vec3 | undefined
+  readonly orientation: Orientation | undefined
+  /** number of each frame's slice, from 1 */
+  readonly slices: readonly number[]
+  /** number of each frame's time slot (gated), from 1; none where it does not say */
+  readonly timeSlots: readonly number[]
+}
+
 /**
  * What we read of one DICOM object: a closed list, text already decoded. A value that is absent or malformed is
  * undefined; nothing is guessed here.
@@ -64,6 +75,8 @@ export interface InstanceHeader extends SeriesRef {
   tiled: boolean
   /** of a tiled image that says it */
   tiles?: TileFacts
+  /** of an object that says it */
+  nuclear?: NuclearFacts
   /** true where the object as a whole has a slope or an intercept */
   isRescaled: boolean
   /** in place of slope and intercept (0028,3000) */

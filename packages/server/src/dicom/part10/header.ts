@@ -5,6 +5,7 @@ import { readElements, type Elements } from './elements.ts'
 import { readFrameTable } from './functional-groups.ts'
 import { DEFLATED } from './locate.ts'
 import { readModalityLut, readRealWorld } from './lookup-tables.ts'
+import { readNuclear } from './nuclear.ts'
 import { objectMarks } from './object-marks.ts'
 import { pixelsFit } from './pixels.ts'
 import { atOnce, inTurns, type Steps } from './steps.ts'
@@ -93,6 +94,7 @@ function* headerOf(elements: Elements, fileBytes: number): Steps<InstanceHeader>
   const damaged = elements.damaged || text === undefined || !pixelsFit(image, fileBytes)
   const frameTable = damaged ? undefined : yield* readFrameTable(elements)
   const tiles = image.tiled ? yield* readTiles(elements, values) : undefined
+  const nuclear = image.modality === 'NM' && image.frames > 1 ? yield* readNuclear(elements) : undefined
   const modalityLut = yield* readModalityLut(elements, image.pixelRepresentation)
   const isRescaled = values.has('x00281053') || values.has('x00281052')
   const realWorld = isRescaled ? [] : yield* readRealWorld(elements, image.pixelRepresentation)
@@ -103,6 +105,7 @@ function* headerOf(elements: Elements, fileBytes: number): Steps<InstanceHeader>
     ...image,
     ...describePlane(values),
     ...(tiles !== undefined && { tiles }),
+    ...(nuclear !== undefined && { nuclear }),
     isRescaled,
     modalityLut,
     realWorld,

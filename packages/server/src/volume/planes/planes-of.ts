@@ -2,6 +2,7 @@ import type { InstanceHeader } from '../../dicom/source.ts'
 import type { Fault } from '../judge.ts'
 import type { Plane } from '../plane.ts'
 import { enhancedPlanes } from './enhanced.ts'
+import { nuclearPlanes } from './nuclear.ts'
 import { planeOf } from './plane-facts.ts'
 import { tilePlanes } from './tiled.ts'
 import { objectValues } from './value-map.ts'
@@ -19,6 +20,7 @@ export function planesOf(header: InstanceHeader): Plane[] | Fault {
   if (!rows || !columns)
     return { code: 'MDM_PIXELS', reason: 'the size of the image is not said', tags: ['Rows', 'Columns'] }
   if (header.functionalGroups) return enhancedPlanes(header, { rows, columns })
+  if (header.nuclear !== undefined) return nuclearPlanes(header, header.nuclear, { rows, columns })
   if (header.frames !== 1)
     return {
       code: 'MDM_MULTIFRAME',
