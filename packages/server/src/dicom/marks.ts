@@ -24,7 +24,9 @@ export interface FrameMarks {
 
 /** Without what is undefined. */
 export function present<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T
+  const found: Partial<T> = {}
+  for (const key in values) if (values[key] !== undefined) found[key] = values[key]
+  return found as T
 }
 
 const COMPONENTS: Readonly<Record<string, string>> = {

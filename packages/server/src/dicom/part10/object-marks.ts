@@ -14,19 +14,20 @@ const GE_B_OFFSET = 1e9
 /** The marks of an object as a whole, by its top-level elements. */
 export function objectMarks(values: Values, imageType: readonly string[]): FrameMarks {
   const number = (tag: string): number | undefined => values.numbers(tag, 1)?.[0]
+  const isMr = values.ascii('x00080060') === 'MR'
   return present<FrameMarks>({
     imageType: imageType.join('\\') || undefined,
-    quantity: values.ascii('x00080060') === 'MR' ? mrQuantity(values, imageType) : undefined,
+    quantity: isMr ? mrQuantity(values, imageType) : undefined,
     coil: values.codes('x00181250').join('\\') || undefined,
     echo: number('x00180086'),
     echoTime: number('x00180081'),
     repetitionTime: number('x00180080'),
     inversionTime: number('x00180082'),
     flipAngle: number('x00181314'),
-    bValue: bValue(values),
-    gradient: gradient(values),
+    bValue: isMr ? bValue(values) : undefined,
+    gradient: isMr ? gradient(values) : undefined,
     time: number('x00200100'),
-    phase: values.numbers(values.privateTag(0x2001, PHILIPS, 0x08), 1)?.[0],
+    phase: !isMr ? undefined : values.numbers(values.privateTag('2001', PHILIPS, '08'), 1)?.[0],
     acquisition: number('x00200012'),
     triggerTime: number('x00181060'),
     frameTime: number('x00541300'),
@@ -38,34 +39,42 @@ export function objectMarks(values: Values, imageType: readonly string[]): Frame
 
 /** GE writes it as a number of its own. */
 function mrQuantity(values: Values, imageType: readonly string[]): string | undefined {
-  const ge = values.unsigned(values.privateTag(0x0043, GE_PARAMETERS, 0x2f))
+  const ge = values.unsigned(values.privateTag('0043', GE_PARAMETERS, '2f'))
   return quantityOf(values.ascii('x00089208'), imageType) ?? (ge === undefined ? undefined : 'MPRI'[ge])
 }
 
 /** s/mm2, by the standard element, else by the vendor's. */
 function bValue(values: Values): number | undefined {
-  const ge = values.first(values.privateTag(0x0043, GE_PARAMETERS, 0x39))
   return (
     values.reals('x00189087', 1)?.[0] ??
-    values.numbers(values.privateTag(0x0019, SIEMENS, 0x0c), 1)?.[0] ??
-    values.reals(values.privateTag(0x2001, PHILIPS, 0x03), 1)?.[0] ??
-    values.reals(values.privateTag(0x0065, UIH, 0x09), 1)?.[0] ??
-    (ge === undefined ? undefined : ge % GE_B_OFFSET)
+    values.numbers(values.privateTag('0019', SIEMENS, '0c'), 1)?.[0] ??
+    values.reals(values.privateTag('2001', PHILIPS, '03'), 1)?.[0] ??
+    values.reals(values.privateTag('0065', UIH, '09'), 1)?.[0] ??
+    geBValue(values)
   )
+}
+
+function geBValue(values: Values): number | undefined {
+  const said = values.first(values.privateTag('0043', GE_PARAMETERS, '39'))
+  return said === undefined ? undefined : said % GE_B_OFFSET
 }
 
 /** Siemens and UIH speak of the patient's axes, as the standard does; GE of those of the image. */
 function gradient(values: Values): string | undefined {
-  const ge = [0xbb, 0xbc, 0xbd].map(
-    (element) => values.numbers(values.privateTag(0x0019, GE_ACQUISITION, element), 1)?.[0],
-  )
   const directionality = values.ascii('x00189075')
   if (directionality === 'ISOTROPIC') return directionality
   return (
     directionOf(values.reals('x00189089', 3)) ??
-    directionOf(values.reals(values.privateTag(0x0019, SIEMENS, 0x0e), 3)) ??
-    directionOf(values.reals(values.privateTag(0x0065, UIH, 0x37), 3)) ??
-    (ge.every((part) => part !== undefined) ? directionOf(ge) : undefined) ??
-    (values.ascii(values.privateTag(0x2001, PHILIPS, 0x04)) || undefined)
+    directionOf(values.reals(values.privateTag('0019', SIEMENS, '0e'), 3)) ??
+    directionOf(values.reals(values.privateTag('0065', UIH, '37'), 3)) ??
+    geDirection(values) ??
+    (values.ascii(values.privateTag('2001', PHILIPS, '04')) || undefined)
   )
+}
+
+function geDirection(values: Values): string | undefined {
+  const parts = ['bb', 'bc', 'bd'].map(
+    (element) => values.numbers(values.privateTag('0019', GE_ACQUISITION, element), 1)?.[0],
+  )
+  return parts.every((part) => part !== undefined) ? directionOf(parts) : undefined
 }

@@ -16,7 +16,7 @@ const MAX_PROTOCOL_BYTES = 512 * 1024
 
 /** What a Siemens mosaic or a UIH grid says of its tiles; only such objects are asked. */
 export function* readTiles(elements: Elements, values: Values): Steps<TileFacts | undefined> {
-  const grid = values.privateTag(0x0065, 'Image Private Header', 0x51)
+  const grid = values.privateTag('0065', 'Image Private Header', '51')
   if (elements.byTag.has(grid)) return yield* gridTiles(elements, grid)
   return mosaicTiles(elements, values)
 }
@@ -45,21 +45,21 @@ function* gridTiles({ start, byTag }: Elements, tag: string): Steps<TileFacts | 
 
 /** Siemens: the number of tiles, the way they are stacked, and where the protocol wanted their centres. */
 function mosaicTiles(elements: Elements, values: Values): TileFacts | undefined {
-  const bytesOf = (element: number): Buffer => {
-    const head = elements.byTag.get(values.privateTag(0x0029, 'SIEMENS CSA HEADER', element))
+  const bytesOf = (element: string): Buffer => {
+    const head = elements.byTag.get(values.privateTag('0029', 'SIEMENS CSA HEADER', element))
     if (head === undefined || head.length === UNDEFINED_LENGTH) return Buffer.alloc(0)
     return elements.start.bytes.subarray(
       head.dataOffset,
       head.dataOffset + Math.min(head.length, MAX_CSA_BYTES),
     )
   }
-  const image = readCsa(bytesOf(0x10), new Set(['NumberOfImagesInMosaic', 'SliceNormalVector']), 64)
+  const image = readCsa(bytesOf('10'), new Set(['NumberOfImagesInMosaic', 'SliceNormalVector']), 64)
   const count =
-    values.unsigned(values.privateTag(0x0019, 'SIEMENS MR HEADER', 0x0a)) ??
+    values.unsigned(values.privateTag('0019', 'SIEMENS MR HEADER', '0a')) ??
     decimals(image.get('NumberOfImagesInMosaic') ?? [])?.[0]
   if (count === undefined || !(count >= 1 && count <= MAX_TILES)) return undefined
   const normal = decimals(image.get('SliceNormalVector') ?? [])
-  const series = readCsa(bytesOf(0x20), new Set(['MrPhoenixProtocol', 'MrProtocol']), MAX_PROTOCOL_BYTES)
+  const series = readCsa(bytesOf('20'), new Set(['MrPhoenixProtocol', 'MrProtocol']), MAX_PROTOCOL_BYTES)
   const protocol = series.get('MrPhoenixProtocol')?.[0] ?? series.get('MrProtocol')?.[0] ?? ''
   const centres = sliceCentres(protocol, count)
   return {

@@ -11,8 +11,10 @@ const MAX_TEXTS_BYTES = 8 * 1024
 /** Image types have up to ten values. */
 const MAX_CODES = 32
 
-/** An element of an odd group that reserves a block of it (PS3.5 section 7.8.1). */
-const PRIVATE_CREATOR = /^x...[13579bdf]00[1-9a-f].$/
+/** True for an element of an odd group that reserves a block of it (PS3.5 section 7.8.1). */
+function isPrivateCreator(tag: string): boolean {
+  return tag[5] === '0' && tag[6] === '0' && tag[7] !== '0' && '13579bdf'.includes(tag[4]!)
+}
 
 const TEXTS = Object.entries(TEXT_ATTRIBUTES) as [TextKeyword, (typeof TEXT_ATTRIBUTES)[TextKeyword]][]
 
@@ -31,8 +33,8 @@ export interface Values {
   first(tag: string): number | undefined
   /** FD or FL: exactly `count` finite numbers; without a VR they are what their length says */
   reals(tag: string, count: number): number[] | undefined
-  /** tag of an element in the block that a private creator has reserved, '' where there is none (PS3.5 section 7.8.1) */
-  privateTag(group: number, creator: string, element: number): string
+  /** tag of an element (two digits) in the block of a group (four) that a private creator has reserved, '' where there is none (PS3.5 section 7.8.1) */
+  privateTag(group: string, creator: string, element: string): string
   /** text attributes that have a value; undefined when they are longer than those of any real object */
   text(): Partial<Record<TextKeyword, string>> | undefined
 }
@@ -58,7 +60,7 @@ export function valuesOf({ start, byTag }: Elements): Values {
   const creatorsOf = (): Map<string, string> => {
     const found = new Map<string, string>()
     for (const tag of byTag.keys()) {
-      if (!PRIVATE_CREATOR.test(tag)) continue
+      if (!isPrivateCreator(tag)) continue
       const key = `${tag.slice(1, 5)} ${ascii(tag)}`
       if (!found.has(key)) found.set(key, tag.slice(0, 5) + tag.slice(7))
     }
@@ -84,8 +86,8 @@ export function valuesOf({ start, byTag }: Elements): Values {
     },
     privateTag(group, creator, element) {
       creators ??= creatorsOf()
-      const block = creators.get(`${hex(group, 4)} ${creator}`)
-      return block === undefined ? '' : block + hex(element, 2)
+      const block = creators.get(`${group} ${creator}`)
+      return block === undefined ? '' : block + element
     },
     text() {
       const characterSet = ascii('x00080005')
@@ -105,8 +107,4 @@ export function valuesOf({ start, byTag }: Elements): Values {
       return found
     },
   }
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0')
 }
