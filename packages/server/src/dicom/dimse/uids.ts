@@ -1,5 +1,7 @@
 /** UIDs that the protocol itself needs (PS3.6 annex A, PS3.4 annexes A, B, C). Storage classes are the caller's matter. */
 
+export { IMPLEMENTATION_CLASS } from '@mdm/core/volume/dicom-series/implementation'
+
 export const APPLICATION_CONTEXT = '1.2.840.10008.3.1.1.1'
 export const VERIFICATION = '1.2.840.10008.1.1'
 
@@ -25,8 +27,6 @@ export function isStorageClass(uid: string): boolean {
   return !uid.startsWith(STANDARD) || STANDARD_STORAGE.some((root) => uid.startsWith(root))
 }
 
-/** One of our own (2.25 + UUID, PS3.5 B.2), so that objects we made and logs of peers say whose they are. */
-export const IMPLEMENTATION_CLASS = '2.25.161803398874989484820458683436563811772'
 export const IMPLEMENTATION_VERSION = 'MDM'
 
 /** Digits and dots, at most 64 characters (PS3.5 9.1). */
