@@ -1,6 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { frameBytes } from './frame-shape.ts'
 import type { MisfitReason } from './codecs/misfit.ts'
 import type { DecodeAnswer, DecodeJob } from './job.ts'
 
@@ -17,8 +18,9 @@ export interface Decoders {
   close(): Promise<void>
 }
 
-/** On a busy machine the largest frame takes seconds; a decoder that takes longer hangs. */
-const TIMEOUT_MS = 60_000
+/** A MiB takes a tenth of a second, and some on a busy machine; a decoder that takes longer hangs. */
+const TIMEOUT_MS = 10_000
+const TIMEOUT_MS_PER_MIB = 1_000
 /** A thread that has nothing to do ends: its memory is as large as its largest frame made it. */
 const IDLE_MS = 10_000
 const MAX_WORKERS = 4
@@ -111,7 +113,7 @@ export function createDecoders(
     const task = queue.shift()!
     clearTimeout(thread.timer)
     thread.task = task
-    thread.timer = setTimeout(() => void end(thread, 'slow').then(next), o.timeoutMs ?? TIMEOUT_MS)
+    thread.timer = setTimeout(() => void end(thread, 'slow').then(next), o.timeoutMs ?? timeoutMs(task.job))
     thread.worker.ref()
     thread.worker.postMessage(task.job, [task.job.stream.buffer])
   }
@@ -141,6 +143,10 @@ export function createDecoders(
       await Promise.all([...threads].map((thread) => end(thread, 'ended')))
     },
   }
+}
+
+function timeoutMs({ shape }: DecodeJob): number {
+  return TIMEOUT_MS + TIMEOUT_MS_PER_MIB * (frameBytes(shape) / 2 ** 20)
 }
 
 function fault(why: keyof typeof WHY): MdmError {

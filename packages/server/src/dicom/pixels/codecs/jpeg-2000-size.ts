@@ -29,3 +29,29 @@ export function jpeg2000Size(stream: Uint8Array, o: { highThroughput: boolean })
     componentCount: count,
   }
 }
+
+const START_OF_TILE = 0xff90
+const END = 0xffd9
+
+/**
+ * Follows the lengths of the tile-parts to the end of the code stream: decoders take one that is cut short, and make up the rest.
+ *
+ * @throws Misfit
+ * @see ISO/IEC 15444-1 section A.4
+ */
+export function expectWhole(stream: Uint8Array): void {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.length)
+  const marker = (at: number): number => (at + 2 <= stream.length ? view.getUint16(at) : 0)
+  let at = 2
+  while (marker(at) !== START_OF_TILE) {
+    if (marker(at) < 0xff00 || at + 4 > stream.length) throw new Misfit('malformed')
+    at += 2 + view.getUint16(at + 2)
+  }
+  while (marker(at) === START_OF_TILE && at + 12 <= stream.length) {
+    const length = view.getUint32(at + 6)
+    // 0 is up to the end
+    if (length !== 0 && length < 14) throw new Misfit('malformed')
+    at = length === 0 ? stream.findLastIndex((byte) => byte !== 0) - 1 : at + length
+  }
+  if (marker(at) !== END || stream.subarray(at + 2).some((byte) => byte !== 0)) throw new Misfit('malformed')
+}
