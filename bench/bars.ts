@@ -12,6 +12,9 @@ export const RATIO_BARS: Readonly<Record<string, number>> = {
   'mr dimse dcmqrscp: ours, cold / getscu as shipped': 0.15,
   'ct dicomweb orthanc: ours, cold / WADO-RS to files': 0.9,
   '1 GB warm: ours / curl from nginx': 2,
+  'decode rle: ours / dcmdrle': 2,
+  'decode jpeg-lossless: ours / dcmdjpeg': 2,
+  'decode jpeg-ls: ours / dcmdjpls': 2,
 }
 
 /** Peak memory of a cold get of 4 times the slices above that of the slices, MiB at most; site and client alike. */

@@ -8,6 +8,7 @@ import { markdown } from './report/markdown.ts'
 import { missed, reportOf } from './report/report.ts'
 import { stepsSvg } from './report/steps-svg.ts'
 import { coldSection } from './sections/cold.ts'
+import { decodeSection } from './sections/decode.ts'
 import { memorySection } from './sections/memory.ts'
 import { securitySection } from './sections/security.ts'
 import { startUpSection } from './sections/start-up.ts'
@@ -22,12 +23,13 @@ const SECTIONS: readonly Section[] = [
   coldSection('mr', 'dicomweb', 'orthanc'),
   coldSection('mr', 'dimse', 'dcmqrscp'),
   warmSection,
+  decodeSection,
   memorySection,
   securitySection,
 ]
 
 /** Enough to see that every kind of row works. */
-const QUICK = ['start-up', 'ct dimse orthanc', 'ct dicomweb orthanc', '1 GB warm', 'security']
+const QUICK = ['start-up', 'ct dimse orthanc', 'ct dicomweb orthanc', '1 GB warm', 'decode', 'security']
 
 const USAGE = `npm run bench -- [--check] [--only SECTION]... [--pairs N] [--quick] [--json FILE] [--svg FILE] [--dir DIR]
 
