@@ -42,20 +42,23 @@ export class Bits {
 
   /** At least 25 bits are held then; behind the end they are zeros, which must not be used. */
   #fill(): void {
+    const stream = this.#stream
     while (this.#count <= 24) {
-      const byte = this.#stream[this.#at]
-      if (byte === undefined || (byte === 0xff && this.#stream[this.#at + 1] !== 0)) this.#missing += 8
-      else {
+      const byte = this.#at < stream.length ? stream[this.#at]! : 0xff
+      if (byte !== 0xff) {
         this.#held |= byte << (24 - this.#count)
-        this.#at += byte === 0xff ? 2 : 1
-      }
+        this.#at++
+      } else if (stream[this.#at + 1] === 0) {
+        this.#held |= 0xff << (24 - this.#count)
+        this.#at += 2
+      } else this.#missing += 8
       this.#count += 8
     }
   }
 
   /** What the next code means. */
   symbol(table: CodeTable): number {
-    this.#fill()
+    if (this.#count < 16) this.#fill()
     const found = table[this.#held >>> 16]!
     const length = found >> 8
     if (length === 0) throw new Misfit('malformed')
@@ -67,7 +70,7 @@ export class Bits {
   /** A number of so many bits, 0 to 16, of which the first half is negative (T.81 figure F.12). */
   signed(bits: number): number {
     if (bits === 0) return 0
-    this.#fill()
+    if (this.#count < bits) this.#fill()
     const value = this.#held >>> (32 - bits)
     this.#held <<= bits
     this.#count -= bits

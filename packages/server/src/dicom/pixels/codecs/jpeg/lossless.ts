@@ -1,6 +1,6 @@
 import type { Decoded } from '../codec-module.ts'
 import { Misfit } from '../misfit.ts'
-import { Bits, codeTable, END_OF_IMAGE, RESTART } from './entropy.ts'
+import { Bits, codeTable, END_OF_IMAGE, RESTART, type CodeTable } from './entropy.ts'
 import type { JpegFrame } from './segments.ts'
 
 /**
@@ -20,7 +20,6 @@ export function decodeLossless(stream: Uint8Array, frame: JpegFrame): Decoded {
   const places = scan.components.map(({ index }) => index)
   const out = new Uint16Array(width * height * count)
   const bits = new Bits(stream, scan.dataAt)
-  const predict = PREDICTORS[predictor - 1]!
   const rowLength = width * count
   const restartRows = restartInterval / width
   const middle = 1 << (bitsPerSample - shift - 1)
@@ -29,23 +28,58 @@ export function decodeLossless(stream: Uint8Array, frame: JpegFrame): Decoded {
     if (restarts) bits.marker(RESTART + ((y / restartRows - 1) % 8))
     // What came before a restart is not looked at.
     const isFirst = y === 0 || restarts
-    for (let x = 0; x < width; x++)
-      for (let c = 0; c < count; c++) {
-        const at = y * rowLength + x * count + places[c]!
-        const length = bits.symbol(tables[c]!)
-        if (length > 16) throw new Misfit('malformed')
-        const difference = length === 16 ? 32_768 : bits.signed(length)
-        let expected: number
-        if (x > 0) {
-          const left = out[at - count]!
-          expected = isFirst ? left : predict(left, out[at - rowLength]!, out[at - rowLength - count]!)
-        } else expected = isFirst ? middle : out[at - rowLength]!
-        out[at] = expected + difference
-      }
+    for (let c = 0; c < count; c++) {
+      const at = y * rowLength + places[c]!
+      out[at] = (isFirst ? middle : out[at - rowLength]!) + difference(bits, tables[c]!)
+    }
+    const row = { out, from: y * rowLength, rowLength, places, tables, bits }
+    if (predictor === 1 || isFirst) readFromLeft(row)
+    else readPredicted(row, PREDICTORS[predictor - 1]!)
     bits.check()
   }
   bits.marker(END_OF_IMAGE)
   return { samples: finished(out, bitsPerSample, shift), info: frame, planar: false }
+}
+
+interface Row {
+  readonly out: Uint16Array
+  /** where it begins in `out` */
+  readonly from: number
+  readonly rowLength: number
+  /** of each component of the scan in a pixel */
+  readonly places: readonly number[]
+  readonly tables: readonly CodeTable[]
+  readonly bits: Bits
+}
+
+/** The rest of a row whose first pixel is there, each sample from the one left of it; most images are nothing else. */
+function readFromLeft({ out, from, rowLength, places, tables, bits }: Row): void {
+  const count = places.length
+  for (let pixel = from + count; pixel < from + rowLength; pixel += count)
+    for (let c = 0; c < count; c++) {
+      const at = pixel + places[c]!
+      out[at] = out[at - count]! + difference(bits, tables[c]!)
+    }
+}
+
+function readPredicted(
+  { out, from, rowLength, places, tables, bits }: Row,
+  predict: (typeof PREDICTORS)[number],
+): void {
+  const count = places.length
+  for (let pixel = from + count; pixel < from + rowLength; pixel += count)
+    for (let c = 0; c < count; c++) {
+      const at = pixel + places[c]!
+      const expected = predict(out[at - count]!, out[at - rowLength]!, out[at - rowLength - count]!)
+      out[at] = expected + difference(bits, tables[c]!)
+    }
+}
+
+function difference(bits: Bits, table: CodeTable): number {
+  const length = bits.symbol(table)
+  if (length < 16) return bits.signed(length)
+  if (length === 16) return 32_768
+  throw new Misfit('malformed')
 }
 
 /** From left, above, and left above (T.81 table H.1). */
