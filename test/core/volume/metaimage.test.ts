@@ -76,6 +76,12 @@ t.test('colours are three channels of bytes, whatever the rescale', async (t) =>
   t.ok(voxels.equals(bytes))
 })
 
+t.test('a mean step does not pass for an even one: a comment says so', async (t) => {
+  const { fields } = read(metaimageHeader({ ...PLAIN, slicePositions: [0, 4, 5, 12] }))
+  t.equal(fields['Comment'], 'slices are not evenly spaced; their step is the mean')
+  t.notOk('Comment' in read(metaimageHeader(PLAIN)).fields)
+})
+
 t.test('a tilted stack is refused, and a set of volumes: the message names who can hold them', async (t) => {
   const tilted: Volume = { ...PLAIN, spaceDirections: [[2, 0, 0], [0, 3, 0], [0, 0.06, 4]] } // prettier-ignore
   const refused = { code: 'MDM_USAGE', message: /nrrd, nifti or nifti-gz/ }

@@ -39,6 +39,16 @@ t.test('nothing is written into the free text fields', async (t) => {
   )
 })
 
+t.test('a mean step does not pass for an even one: descrip says so, in words of our own', async (t) => {
+  const header = niftiHeader({ ...PLAIN, slicePositions: [0, 4, 5, 12] })
+  t.equal(
+    header.toString('latin1', 148, 228).replace(/\0+$/, ''),
+    'slices are not evenly spaced; their step is the mean',
+  )
+  const same = Buffer.from(header).fill(0, 148, 228)
+  t.ok(same.equals(niftiHeader(PLAIN)), 'and nothing else differs')
+})
+
 t.test('each voxel type has its datatype and bitpix', async (t) => {
   const types = {
     uint8: [2, 8],

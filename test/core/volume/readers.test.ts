@@ -15,6 +15,7 @@ const CASES: readonly { name: string; volume: Volume }[] = [
     const rescale = /int/.test(type) ? { slope: 0.5, intercept: -3 } : {}
     return { name: `axial ${type}`, volume: sampleVolume('axial', { type, ...rescale }) }
   }),
+  { name: 'uneven int16', volume: sampleVolume('axial', { type: 'int16', slicePositions: [0, 1, 5] }) },
   ...Object.keys(ORIENTATIONS).flatMap((orientation) =>
     (['int16', 'rgb24'] as const).map((type) => ({
       name: `${orientation} ${type}`,

@@ -145,6 +145,8 @@ export default class Get extends BaseCommand {
           : undefined
       this.tell(saved, plan, flags.timings ? timings : undefined)
       if (beside !== undefined) this.print(beside)
+      if (held?.volume.slicePositions !== undefined)
+        this.talk(`note: the slices of ${saved.guid} are not evenly spaced; --sidecar says where they are`)
       return { ...saved, ...(beside === undefined ? {} : { sidecar: beside }), timings }
     } catch (error) {
       progress.end()

@@ -84,6 +84,9 @@ export const SeriesAxis = z.object({
 })
 export type SeriesAxis = z.infer<typeof SeriesAxis>
 
+/** What formats without a field for slice positions say in their field for text, so that no mean step passes for an even one. */
+export const UNEVEN_TEXT = 'slices are not evenly spaced; their step is the mean'
+
 export function sliceBytes(volume: Volume): number {
   return volume.columns * volume.rows * VOXEL_BYTES[volume.type]
 }

@@ -1,6 +1,6 @@
 import { MdmError } from '../../errors.ts'
 import { nearestAxes } from '../orientation.ts'
-import { shear, spacing, type SeriesAxis } from '../volume.ts'
+import { shear, spacing, UNEVEN_TEXT, type SeriesAxis } from '../volume.ts'
 import type { Vec3, Volume, VoxelType } from '../volume.ts'
 import { encodeReal, realType } from './real-values.ts'
 
@@ -37,6 +37,7 @@ export function metaimageHeader(volume: Volume, axis?: SeriesAxis): Buffer {
   const axes = volume.spaceDirections.map((step, axis) => step.map((x) => x / steps[axis]! + 0) as Vec3)
   const lines = [
     'ObjectType = Image',
+    ...(volume.slicePositions === undefined ? [] : [`Comment = ${UNEVEN_TEXT}`]),
     'NDims = 3',
     'BinaryData = True',
     'BinaryDataByteOrderMSB = False',

@@ -1,5 +1,5 @@
 import { MdmError } from '../../errors.ts'
-import { spacing, VOXEL_BYTES, type SeriesAxis } from '../volume.ts'
+import { spacing, UNEVEN_TEXT, VOXEL_BYTES, type SeriesAxis } from '../volume.ts'
 import type { Vec3, Volume, VoxelType } from '../volume.ts'
 
 const DATATYPES: Readonly<Record<VoxelType, number>> = {
@@ -53,6 +53,7 @@ export function niftiHeader(volume: Volume, axis?: SeriesAxis): Buffer {
   floats([quaternion?.qfac ?? 1, ...steps, ...(axis === undefined ? [] : [time?.step ?? 1])], 76)
   floats([HEADER_BYTES, ...scaling(volume)], 108)
   header.writeUInt8(MILLIMETRES + (time === undefined ? 0 : TIME_UNITS[time.unit]), 123)
+  if (volume.slicePositions !== undefined) header.write(UNEVEN_TEXT, 148, 'latin1')
   header.writeInt16LE(quaternion === undefined ? 0 : SCANNER, 252)
   header.writeInt16LE(SCANNER, 254)
   if (quaternion) floats([...quaternion.bcd, ...matrix.map((row) => row[3])], 256)
