@@ -11,6 +11,7 @@ const FILES = [
   'keyshares/statements',
   'metadata/query',
   'register/crash',
+  'register/pseudonyms/renew-rows',
   'register/register',
   'register/triggers/folder',
   'register/waiting',

@@ -88,7 +88,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   const { site } = config
   const tls = await loadCredential({ certificate: path(config.tls.certificate), key: path(config.tls.key) })
   const signingKey = await readSigningKey(path(config.signingKey))
-  const pseudonymKey = createSecretKey(await readSecretFile(path(config.pseudonymKey), 32))
+  const localKey = createSecretKey(await readSecretFile(path(config.pseudonymKey), 32))
   const rosters = await openRosters(path(config.rosters))
   const roster = () => {
     const current = rosters.of(site)
@@ -127,7 +127,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const lists = openAccessLists(db, {
       site,
       roster,
-      sealKey: derived(pseudonymKey, 'mdm-access-list-seal-v1'),
+      sealKey: derived(localKey, 'mdm-access-list-seal-v1'),
     })
     const groups = openGroups(db, lists)
     forget = () => {
@@ -149,17 +149,16 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       keyServers: () => keyServers.current(),
       ...(o.after === undefined ? {} : { after: o.after }),
     }
-    const pseudonyms = closing.add(
-      openPseudonyms({ ...registering, localKey: pseudonymKey }),
-      async (opened) => opened.close(),
+    const pseudonyms = closing.add(openPseudonyms({ ...registering, localKey }), async (opened) =>
+      opened.close(),
     )
     const registration = closing.add(
       createRegistration({
-        ...{ ...registering, lists, audit, pseudonymKey, pseudonyms, sources },
+        ...{ ...registering, lists, audit, localKey, pseudonyms, sources },
         ...{ journal, srm: config.srm, policy: config.policy },
         retained: { dates: config.dates, ages: config.ages },
         rosters,
-        noteKey: derived(pseudonymKey, 'mdm-registration-note-v1'),
+        noteKey: derived(localKey, 'mdm-registration-note-v1'),
         self: { dn: tls.identity.dn, issuer: tls.identity.issuer, spki: tls.identity.spki },
         ended: (type) => ended.add({ outcome: type }),
         ...(o.plan === undefined ? {} : { plan: o.plan }),
@@ -216,7 +215,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     catalogRoutes(app, { catalog, access, statements, heads: { db, site, audit } })
     setRoutes(app, { sets, catalog, access })
     metadataRoutes(app, { db, catalog, access, audit })
-    changeRoutes(app, { db, access, cursors: changeCursors(pseudonymKey) })
+    changeRoutes(app, { db, access, cursors: changeCursors(localKey) })
     sourceRoutes(app, { sources, rows, roster, audit })
     registerRoutes(app, { db, registration, roster, audit })
     const releases = openReleases({ db, audit, now, site: config.site })

@@ -50,7 +50,8 @@ export interface RegisterOptions extends CommitOptions {
   /** in the order of the roster */
   readonly keyServers: () => readonly KeyServerPeer[]
   readonly policy: readonly { to: Principal; preset: Preset }[]
-  readonly pseudonymKey: KeyObject
+  /** on the disk of the site: names volumes and refusals while no key server answers */
+  readonly localKey: KeyObject
   readonly pseudonyms: Pseudonyms
   /** what leaves beside the closed list, of what is registered from now on */
   readonly retained: Retained
@@ -102,7 +103,7 @@ export async function* registerSeries(
   await o.journal.beginSeries(first, entry)
   await o.after?.('J1')
   const headers = await headersOf(of)
-  const holds = holdsOf(o.pseudonymKey, { source: source.name, series: ref }, headers)
+  const holds = holdsOf(o.localKey, { source: source.name, series: ref }, headers)
   const released = new Set((await releasedHolds(o.db, holds)).flatMap(({ sops }) => [...sops]))
   const plan =
     headers.length === 0
@@ -150,16 +151,16 @@ async function planNothing(o: RegisterOptions, { source, ref }: SeriesJob): Prom
 }
 
 /** Names a series to those who may not know which it is: the key that its only volume has, or would have. */
-export function seriesHandle(o: Pick<RegisterOptions, 'pseudonymKey' | 'site'>, ref: SeriesRef): Sha256 {
+export function seriesHandle(o: Pick<RegisterOptions, 'localKey' | 'site'>, ref: SeriesRef): Sha256 {
   return keyOf(o, ref, '')
 }
 
 function keyOf(
-  o: Pick<RegisterOptions, 'pseudonymKey' | 'site'>,
+  o: Pick<RegisterOptions, 'localKey' | 'site'>,
   { study, series }: SeriesRef,
   label: string,
 ): Sha256 {
-  return volumeKey(o.pseudonymKey, { site: o.site, study, series, label })
+  return volumeKey(o.localKey, { site: o.site, study, series, label })
 }
 
 /**
@@ -204,7 +205,7 @@ async function refuse(
   const { code, reason } = refusal
   const hold = code === 'MDM_PRIVACY_HELD' ? holds.find((held) => held.reason === reason) : undefined
   const of = { source: source.name, series: ref, code, reason, sops: sopsOf(headers) }
-  const digest = hold?.digest ?? refusalDigest(o.pseudonymKey, of)
+  const digest = hold?.digest ?? refusalDigest(o.localKey, of)
   const kept = { source: source.name, series: ref, digest, holds: hold?.sops.size ?? 0, caller, now: o.now() }
   const { isDropped, ...refused } = await inTransaction(o.db, (trx) => quarantine(trx, refusal, kept))
   await flushOutbox(o.db, o.audit)

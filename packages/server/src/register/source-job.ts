@@ -197,7 +197,7 @@ async function sourceFaults(
   const kept = []
   for (const { code, objects } of source.faults()) {
     const reason = `${objects} objects belong to no series because they cannot be read`
-    const digest = refusalDigest(o.pseudonymKey, { source: source.name, series, code, reason, sops: [] })
+    const digest = refusalDigest(o.localKey, { source: source.name, series, code, reason, sops: [] })
     const of = { source: source.name, series, digest, caller, now: o.now() }
     const refusal = { code, reason, instances: objects }
     const { isDropped, ...refused } = await inTransaction(o.db, (trx) => quarantine(trx, refusal, of))
