@@ -43,8 +43,14 @@ export function encodeDataSet(elements: readonly Element[], transferSyntax: stri
   return transferSyntax === SYNTAXES.deflated ? padded(deflateRawSync(bytes), '\0') : bytes
 }
 
-/** A file of DICOM PS3.10. */
-export function encodeFile(dataSet: Buffer, sopClass: string, sop: string, transferSyntax: string): Buffer {
+/** A file of DICOM PS3.10; `more` are further elements of its meta information. */
+export function encodeFile(
+  dataSet: Buffer,
+  sopClass: string,
+  sop: string,
+  transferSyntax: string,
+  more: readonly Element[] = [],
+): Buffer {
   const meta = encode(
     [
       { tag: '00020001', vr: 'OB', value: Buffer.from([0, 1]) },
@@ -52,6 +58,7 @@ export function encodeFile(dataSet: Buffer, sopClass: string, sop: string, trans
       { tag: '00020003', vr: 'UI', value: sop },
       { tag: '00020010', vr: 'UI', value: transferSyntax },
       { tag: '00020012', vr: 'UI', value: '1.2.826.0.1.3680043.2.1143' },
+      ...more,
     ],
     { explicit: true, bigEndian: false },
   )

@@ -1,5 +1,6 @@
 import { spacing, type Volume } from '@mdm/core/volume/volume'
 import type { InstanceHeader } from '../dicom/source.ts'
+import { withoutNames } from './clean-text.ts'
 import { faceOf } from './face.ts'
 import type { Marks, Plane } from './plane.ts'
 import type { TableRows } from './plan.ts'
@@ -7,6 +8,7 @@ import type { TableRows } from './plan.ts'
 /**
  * One row for each table of paper 5.3, from the header of the first slice in order of the volume. What an object does
  * not say, or says malformed, is null.
+ * A description with a name in it is null.
  * `marks` are those that all planes share; a mark that is in none of them is null too.
  * What stands for a patient, a UID or a day is null here: it needs the pseudonym key, and registration fills it in.
  */
@@ -16,7 +18,7 @@ export function tableRows(
 ): TableRows {
   const { header, sliceThickness } = planes[0]!
   const { text } = header
-  return {
+  const tables: TableRows = {
     patient: {
       patient_id: null,
       patient_name: text.PatientName ?? null,
@@ -66,6 +68,7 @@ export function tableRows(
       convolution_kernel: text.ConvolutionKernel ?? null,
     },
   }
+  return withoutNames(tables, header)
 }
 
 /** Technical facts: what the header of the volume says, and how it was stored at the source. */
