@@ -39,6 +39,7 @@ import { metadataRoutes } from './metadata/routes.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { createRefresh } from './refresh.ts'
 import { openJournal } from './register/journal.ts'
+import { previewRoutes } from './register/preview-routes.ts'
 import { openQuarantineDesk } from './register/quarantine-desk.ts'
 import { quarantineRoutes } from './register/quarantine-routes.ts'
 import type { RegisterOptions, Step } from './register/register-series.ts'
@@ -220,6 +221,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     registerRoutes(app, { db, registration, roster, audit })
     const releases = openReleases({ db, audit, now, site: config.site })
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
+    previewRoutes(app, { db, sources, pseudonymKey, site: config.site, roster, audit })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)

@@ -23,6 +23,7 @@ export const AUDIT_EVENTS = [
   'request-refused',
   'roster-accepted',
   'roster-in-force',
+  'series-previewed',
   'series-quarantined',
   'server-started',
   'server-stopped',

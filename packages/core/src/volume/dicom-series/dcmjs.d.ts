@@ -18,7 +18,11 @@ declare module 'dcmjs' {
       DicomDict: typeof DicomDict
       /** a second reader, for tests only: it is no match for hostile input */
       DicomMessage: { readFile(file: ArrayBuffer): { dict: Record<string, { vr: string; Value?: any[] }> } }
-      DicomMetaDictionary: { denaturalizeDataset(dataset: Record<string, unknown>): Record<string, Element> }
+      DicomMetaDictionary: {
+        denaturalizeDataset(dataset: Record<string, unknown>): Record<string, Element>
+        /** by tag, such as (0010,0010) */
+        dictionary: Record<string, { name: string; vr: string }>
+      }
     }
   }
   export default dcmjs

@@ -8,6 +8,7 @@ export {
   readHeaderInTurns,
   readHeaderStart,
 } from './header.ts'
+export { listElements, type ListedElement } from './list-elements.ts'
 export { DEFLATED, EXPLICIT_BIG_ENDIAN, readFileMeta, type FileMeta } from './locate.ts'
 export { declaredBytes, isPlain, MAX_IMAGE_BYTES, pixelBytes, pixelsFit, pixelSpan } from './pixels.ts'
 export { ITEM, SEQUENCE_END } from './skip.ts'
