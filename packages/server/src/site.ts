@@ -42,7 +42,7 @@ import { openJournal } from './register/journal.ts'
 import { previewRoutes } from './register/preview-routes.ts'
 import { openQuarantineDesk } from './register/quarantine-desk.ts'
 import { quarantineRoutes } from './register/quarantine-routes.ts'
-import type { RegisterOptions, Step } from './register/register-series.ts'
+import type { Step } from './register/register-series.ts'
 import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { openReleases } from './register/releases.ts'
@@ -68,8 +68,6 @@ export interface SiteOptions {
   readonly after?: (step: Step) => void | Promise<void>
   /** what sources are read through: a test's hospital that fails */
   readonly through?: (source: DicomSource) => DicomSource
-  /** what a series makes: a test's own rules */
-  readonly plan?: RegisterOptions['plan']
   /** how long a source may be silent, ms */
   readonly silenceMs?: number
 }
@@ -153,16 +151,16 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const pseudonyms = closing.add(openPseudonyms({ ...registering, localKey }), async (opened) =>
       opened.close(),
     )
+    const retained = { dates: config.dates, ages: config.ages }
     const registration = closing.add(
       createRegistration({
         ...{ ...registering, lists, audit, localKey, pseudonyms, sources },
         ...{ journal, srm: config.srm, policy: config.policy },
-        retained: { dates: config.dates, ages: config.ages },
+        retained,
         rosters,
         noteKey: derived(localKey, 'mdm-registration-note-v1'),
         self: { dn: tls.identity.dn, issuer: tls.identity.issuer, spki: tls.identity.spki },
         ended: (type) => ended.add({ outcome: type }),
-        ...(o.plan === undefined ? {} : { plan: o.plan }),
         ...(o.retryMs === undefined ? {} : { retryMs: o.retryMs }),
       }),
       (opened) => opened.close(),
@@ -221,7 +219,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     registerRoutes(app, { db, registration, roster, audit })
     const releases = openReleases({ db, audit, now, site: config.site })
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
-    previewRoutes(app, { db, sources, pseudonymKey, site: config.site, roster, audit })
+    previewRoutes(app, { db, site, localKey, pseudonyms, retained, sources, roster, audit })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)

@@ -8,7 +8,7 @@ import type { Session } from '../../../packages/core/src/access/session.ts'
 import { setNamed, sets } from '../../../packages/core/src/access/sets.ts'
 import type { SetRow } from '../../../packages/core/src/wire/sets.ts'
 import { checkSite } from '../../../packages/server/src/fsck/site.ts'
-import { addEchoes, ECHO_TIMES, planEchoes } from '../../fixtures/echoes.ts'
+import { addEchoes, ECHO_TIMES } from '../../fixtures/echoes.ts'
 import { registerAll, startSiteGrid, until } from '../site-grid.ts'
 import { auditOf, changeSite, checkInvariants, siteRows } from './invariants.ts'
 
@@ -169,7 +169,7 @@ t.test('a registration that stops before a set is written ends it by itself', as
 async function echoGrid(t: Pick<Test, 'teardown'>, after?: (step: string) => void) {
   const grid = await startSiteGrid(t, {
     series: [],
-    site: { plan: planEchoes, ...(after === undefined ? {} : { after }) },
+    site: after === undefined ? {} : { after },
   })
   return { grid, admin: await grid.as('admin') }
 }

@@ -6,7 +6,7 @@ import { list } from '../../../packages/core/src/access/metadata.ts'
 import type { RegisterReport } from '../../../packages/core/src/access/register.ts'
 import type { Session } from '../../../packages/core/src/access/session.ts'
 import type { VolumeRow } from '../../../packages/core/src/wire/site.ts'
-import { addEchoes, echoVoxel, planEchoes } from '../../fixtures/echoes.ts'
+import { addEchoes, echoVoxel } from '../../fixtures/echoes.ts'
 import { addSeries, registerAll, startSiteGrid, until } from '../site-grid.ts'
 import { checkInvariants, siteRows } from './invariants.ts'
 
@@ -66,22 +66,9 @@ t.test('late slices of both echoes are the next version of the first and a new v
 })
 
 t.test('a volume that none of the new ones continues is gone, and returns with its content', async (t) => {
-  let apart = false
-  const grid = await startSiteGrid(t, {
-    series: [],
-    site: {
-      plan: (headers) => {
-        const plan = planEchoes(headers)
-        return apart
-          ? plan
-          : { ...planEchoes(headers.filter(({ text }) => Number(text.EchoTime) === 10)), sets: [] }
-      },
-    },
-  })
-  const admin = await grid.as('admin')
-  await addEchoes(grid.source, 'e')
+  const { grid, admin } = await echoGrid(t)
+  await addEchoes(grid.source, 'e', { echoes: [0] })
   const [first] = (await look(admin)).registered
-  apart = true
   await rm(join(grid.source, 'e', 'echo-0'), { recursive: true })
   await addEchoes(grid.source, 'e', { echoes: [1, 2] })
   const { registered, gone } = await look(admin)
@@ -133,7 +120,7 @@ t.test('a series that stops between its volumes goes on where it was', async (t)
 async function echoGrid(t: Pick<Test, 'teardown'>, after?: (step: string) => void) {
   const grid = await startSiteGrid(t, {
     series: [],
-    site: { plan: planEchoes, ...(after === undefined ? {} : { after }) },
+    site: after === undefined ? {} : { after },
   })
   return { grid, admin: await grid.as('admin') }
 }

@@ -1,9 +1,11 @@
 import type { Guid, Sha256, Version } from '@mdm/core/names'
 import type { AuditCaller } from '../audit/audit.ts'
 import { putChange } from '../catalog/changes.ts'
+import { sliceOf } from '../catalog/records.ts'
 import type { DicomSource, SeriesRef } from '../dicom/source.ts'
 import type { SiteQueries } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
+import type { SliceRow } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
 import { putOutbox } from './outbox.ts'
 
@@ -90,6 +92,25 @@ export async function isThere(
     .where('version', '=', latest)
     .execute()
   return slices.every(({ sop }) => sops.has(sop))
+}
+
+/** Names a slice among all of its series: an object may hold slices of several volumes, as frames or tiles. */
+export function sliceName({ sop, frame = 0, tile }: Pick<SliceRow, 'sop' | 'frame' | 'tile'>): string {
+  return tile === undefined ? `${sop} ${frame}` : `${sop} ${frame} ${tile.left},${tile.top}`
+}
+
+/** The slices of the newest version, by sliceName(). */
+export async function sliceNames(
+  db: SiteQueries,
+  { guid, latest }: KnownVolume,
+): Promise<ReadonlySet<string>> {
+  const slices = await db
+    .selectFrom('slices')
+    .selectAll()
+    .where('guid', '=', guid)
+    .where('version', '=', latest)
+    .execute()
+  return new Set(slices.map((row) => sliceName(sliceOf(row))))
 }
 
 /**

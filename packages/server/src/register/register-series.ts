@@ -23,6 +23,8 @@ import {
   knownVolume,
   markGone,
   markReturned,
+  sliceName,
+  sliceNames,
   volumesOf,
   wasSeen,
   type KnownVolume,
@@ -118,7 +120,7 @@ export async function* registerSeries(
   }
   const volumes: (Sha256 | undefined)[] = []
   const made = plan.volumes.map((volume) => ({ key: keyOf(o, ref, volume.label), plan: volume }))
-  const sets = plan.sets.map(({ label }) => setKey(o.pseudonymKey, { site: o.site, ...ref, label }))
+  const sets = plan.sets.map(({ label }) => setKey(o.localKey, { site: o.site, ...ref, label }))
   const keys = [...made.map(({ key }) => key), ...sets]
   // All of them before the first is made: who goes on after a crash must know that the series makes more.
   await o.journal.begin(keys, { ...entry, series: first })
@@ -174,11 +176,13 @@ async function* withdraw(
   shown: ReadonlySet<string>,
 ): AsyncGenerator<Outcome> {
   const made = new Set(plan.volumes.map(({ label }) => label))
-  const used = new Set(plan.volumes.flatMap(({ slices }) => slices.map(({ sop }) => sop)))
-  const sops = new Set([...shown].filter((sop) => !used.has(sop)))
+  const used = new Set(plan.volumes.flatMap(({ slices }) => slices.map(sliceName)))
   for (const volume of await volumesOf(o.db, of.source.name, of.ref)) {
     if (made.has(volume.label)) continue
-    const there = plan.refused.length > 0 && (await isThere(o.db, volume, sops))
+    const there =
+      plan.refused.length > 0 &&
+      (await isThere(o.db, volume, shown)) &&
+      (await sliceNames(o.db, volume)).isDisjointFrom(used)
     if (there && volume.goneSince !== null) {
       await markReturned(o, volume, of)
       yield { type: 'returned', guid: volume.guid }

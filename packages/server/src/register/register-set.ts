@@ -50,7 +50,7 @@ export async function registerSet(
       .select('value')
       .where('name', '=', SET_VERSIONS_SKIPPED)
       .executeTakeFirst()
-    const guid = known?.guid ?? (await freeGuid(trx, setGuid(o.pseudonymKey, set.key)))
+    const guid = known?.guid ?? (await freeGuid(trx, setGuid(o.localKey, set.key)))
     const version = Math.max(known?.latest ?? 0, Number(skipped?.value ?? 0)) + 1
     await putSet(trx, of, set, { guid, version, isNew: known === undefined })
     await putVersion(trx, set, { guid, version, digest, registered: o.now().toISOString() })

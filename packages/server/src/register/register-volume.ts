@@ -60,7 +60,11 @@ export async function registerVolume(
 }
 
 /** The plan as it is stored: under the profile of today, and with what stands for patient, UIDs and days. */
-function withPseudonyms(o: RegisterOptions, { plan, ref }: NewVolume, keys: PseudonymKeys): VolumePlan {
+export function withPseudonyms(
+  o: Pick<RegisterOptions, 'retained'>,
+  { plan, ref }: Pick<NewVolume, 'plan' | 'ref'>,
+  keys: PseudonymKeys,
+): VolumePlan {
   const profile = profileOf(o.retained)
   return { ...plan, profile, tables: pseudonymousTables(plan.tables, keys, { ...ref, profile }) }
 }

@@ -2,7 +2,7 @@ import type { Sha256 } from '@mdm/core/names'
 import { inTransaction } from '../store/transaction.ts'
 import type { SliceRow, VolumePlan } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
-import { volumesOfSeries, type KnownVolume } from './presence.ts'
+import { sliceName, sliceNames, volumesOfSeries, type KnownVolume } from './presence.ts'
 import type { SeriesRef } from '../dicom/source.ts'
 
 /** Something of a series that has a label, and what it is made of. */
@@ -64,27 +64,25 @@ export async function renameVolumes(
   const known = await volumesOfSeries(o.db, ref)
   const labels = new Set(known.map(({ label }) => label))
   if (known.length === 0 || made.every(({ plan }) => labels.has(plan.label))) return
-  const parts = async ({ guid, latest }: KnownVolume): Promise<ReadonlySet<string>> => {
-    const slices = await o.db
-      .selectFrom('slices')
-      .select(['sop', 'frame', 'tile'])
-      .where('guid', '=', guid)
-      .where('version', '=', latest)
-      .execute()
-    return new Set(slices.map(({ sop, frame, tile }) => `${sop} ${frame} ${tile ?? ''}`))
-  }
-  const before = await Promise.all(known.map(async (volume) => ({ ...volume, parts: await parts(volume) })))
+  const before: (KnownVolume & Labelled)[] = []
+  for (const volume of known) before.push({ ...volume, parts: await sliceNames(o.db, volume) })
   const now = made.map(({ plan: { label, slices } }) => ({
     label,
-    parts: new Set(slices.map(partName)),
+    parts: new Set(slices.map(sliceName)),
   }))
-  const keys = new Map(made.map(({ key, plan }) => [plan.label, key]))
+  const byLabel = new Map(made.map((one) => [one.plan.label, one]))
   const changes = renamings(before, now)
   if (changes.length === 0) return
   await inTransaction(o.db, async (trx) => {
-    for (const [{ guid, key: from }, label] of changes) {
-      const to = keys.get(label)!
+    for (const [{ guid, latest, key: from }, label] of changes) {
+      const { key: to, plan } = byLabel.get(label)!
       await trx.updateTable('volumes').set({ label, volume_key: to }).where('guid', '=', guid).execute()
+      await trx
+        .updateTable('image')
+        .set({ volume_label: plan.tables.image['volume_label'] as string | null })
+        .where('guid', '=', guid)
+        .where('version', '=', latest)
+        .execute()
       await o.journal.rename(from, to, trx)
     }
   })

@@ -1,16 +1,14 @@
-import type { KeyObject } from 'node:crypto'
 import { MdmError } from '@mdm/core/errors'
-import type { SiteId } from '@mdm/core/names'
 import { VOLUMES_SHOWN, type DeidPreview } from '@mdm/core/wire/deid'
 import { listElements } from '../dicom/part10/index.ts'
 import type { DicomSource, InstanceHeader, SeriesRef, StoredObject } from '../dicom/source.ts'
 import { COLUMNS } from '../metadata/column-rights.ts'
-import type { SiteStore } from '../store/site-store.ts'
 import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
 import type { VolumePlan } from '../volume/plan.ts'
 import { holdsOf, releasedHolds } from './holds.ts'
-import { withPseudonym } from './pseudonym.ts'
-import { seriesHandle } from './register-series.ts'
+import type { PseudonymKeys } from './pseudonyms/derive.ts'
+import { seriesHandle, type RegisterOptions } from './register-series.ts'
+import { withPseudonyms } from './register-volume.ts'
 
 /** Of the object whose elements are shown; what lies behind are pixels. */
 const MOST_BYTES = 4 << 20
@@ -22,16 +20,12 @@ const IN_HEADER = new Set(
   ),
 )
 
-export interface PreviewOptions {
-  readonly db: SiteStore
-  readonly pseudonymKey: KeyObject
-  readonly site: SiteId
-}
+export type PreviewOptions = Pick<RegisterOptions, 'db' | 'localKey' | 'site' | 'pseudonyms' | 'retained'>
 
 /**
  * Reads a series as registration would and says what would leave of it if a person released what is held; nothing is stored.
  *
- * @throws MDM_NOT_FOUND when the series is not at its source | MDM_SOURCE_*
+ * @throws MDM_NOT_FOUND when the series is not at its source | MDM_SOURCE_* | MDM_WAITING while too few key servers give the key of pseudonyms
  */
 export async function seriesPreview(
   o: PreviewOptions,
@@ -39,9 +33,10 @@ export async function seriesPreview(
 ): Promise<DeidPreview> {
   const headers: InstanceHeader[] = []
   for await (const header of source.headers(ref, signal)) if (headers.push(header) > MAX_OBJECTS) break
-  const holds = holdsOf(o.pseudonymKey, { source: source.name, series: ref }, headers)
+  const holds = holdsOf(o.localKey, { source: source.name, series: ref }, headers)
   const released = new Set((await releasedHolds(o.db, holds)).map(({ digest }) => digest))
   const plan = planSeries(headers, { released: () => true })
+  const keys = plan.volumes.length === 0 ? undefined : await o.pseudonyms.keys(signal)
   const shown = headers.find(({ sop }) => holds.some(({ sops }) => sops.has(sop))) ?? headers[0]
   if (shown === undefined) throw new MdmError('MDM_NOT_FOUND', 'the series is not at its source')
   return {
@@ -53,13 +48,19 @@ export async function seriesPreview(
     })),
     refused: plan.refused.map(({ code, reason, instances }) => ({ code, reason, instances })),
     volumeCount: plan.volumes.length,
-    volumes: plan.volumes.slice(0, VOLUMES_SHOWN).map((volume) => leaves(o, ref, volume)),
+    volumes: plan.volumes.slice(0, VOLUMES_SHOWN).map((volume) => leaves(o, ref, volume, keys!)),
     ...(await elementsOf(source, { ref, sop: shown.sop, signal })),
   }
 }
 
-function leaves(o: PreviewOptions, ref: SeriesRef, plan: VolumePlan): DeidPreview['volumes'][number] {
-  const tables = withPseudonym(plan.tables, o.pseudonymKey, ref.study)
+function leaves(
+  o: PreviewOptions,
+  ref: SeriesRef,
+  planned: VolumePlan,
+  keys: PseudonymKeys,
+): DeidPreview['volumes'][number] {
+  const plan = withPseudonyms(o, { plan: planned, ref }, keys)
+  const { tables } = plan
   return {
     ...{ label: plan.label, profile: plan.profile },
     header: plan.header.toString('latin1').trimEnd().split('\n'),
