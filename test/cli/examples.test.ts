@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { cliCommands } from '../fixtures/cli-commands.ts'
+import { addEchoes } from '../fixtures/echoes.ts'
 import { runMdm, startGrid, type Grid } from '../fixtures/grid.ts'
 import { addSeries } from '../server/site-grid.ts'
 
@@ -71,7 +72,8 @@ async function filledIn(example: string, words: Words, scratch: string, used: Se
 }
 
 async function valuesFor(grid: Grid): Promise<Words> {
-  const { registered } = (await grid.ok('admin', ['register', '--json'])).json
+  await addEchoes(join(grid.dir, 'source'), 'echoes')
+  const { registered, sets } = (await grid.ok('admin', ['register', '--json'])).json
   const volume = registered.find((v: { modality: string }) => v.modality === 'MR')
   const me = (await grid.ok('admin', ['whoami', '--json'])).json
   const shown = (await grid.ok('admin', ['config', 'show', '--json'])).json
@@ -82,6 +84,7 @@ async function valuesFor(grid: Grid): Promise<Words> {
   return {
     GUID: () => volume.guid,
     LFN: () => volume.lfn,
+    SET: () => sets[0].guid,
     DN: () => grid.users.scientist.dn,
     ISSUER: () => me.issuer,
     SITE: () => me.site,

@@ -55,7 +55,7 @@ export async function saveSet(
     finished?.()
     return saved(set, o.path, written, resumedFrom)
   } catch (error) {
-    keep = !isRefusal(error)
+    keep = isWorthKeeping(error)
     throw error
   } finally {
     if (!keep) for (const i of set.members.keys()) await rm(`${memberPath(set, i, o)}.part`, { force: true })
@@ -123,11 +123,16 @@ async function fetchMember(
     )
     return resumedFrom
   } catch (error) {
-    keep = !isRefusal(error)
+    keep = isWorthKeeping(error)
     throw error
   } finally {
     await part.close(keep)
   }
+}
+
+/** What was refused, or asked for wrongly, is not gone on with. */
+function isWorthKeeping(error: unknown): boolean {
+  return !isRefusal(error) && !(error instanceof MdmError && error.code === 'MDM_USAGE')
 }
 
 /** Reads a plaintext to its end; a format that cannot hold the set is refused at its beginning. */
