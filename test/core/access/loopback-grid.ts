@@ -55,7 +55,9 @@ export interface LoopbackGrid {
 
 const SHAPE: Volume = { ...PLAIN, columns: 128, rows: 128, slices: 16 }
 
-export async function startLoopbackGrid(t: Test): Promise<LoopbackGrid> {
+/** @param o a volume of other slices than 16, of 32 KiB each */
+export async function startLoopbackGrid(t: Test, o: { slices?: number } = {}): Promise<LoopbackGrid> {
+  const shape = { ...SHAPE, ...o }
   const sample = sampleSite()
   const key = await sampleKey({
     n: 3,
@@ -64,7 +66,7 @@ export async function startLoopbackGrid(t: Test): Promise<LoopbackGrid> {
     signer: sample.signer,
   })
   const { guid, version, kid } = key.options
-  const plaintext = Buffer.concat([nrrdHeader(SHAPE), randomBytes(voxelBytes(SHAPE))])
+  const plaintext = Buffer.concat([nrrdHeader(shape), randomBytes(voxelBytes(shape))])
   const sealed: LoopbackGrid['seal'] = (changes = {}) => {
     const context = sampleContext(plaintext.length, { guid, version, kid, ...changes })
     return seal(context, key.fileKey, plaintext)
@@ -138,7 +140,7 @@ export async function startLoopbackGrid(t: Test): Promise<LoopbackGrid> {
     key,
     plaintext,
     site,
-    volume: SHAPE,
+    volume: shape,
     seal: sealed,
     serve: (container) => void (current = container),
     change: (sent) => sent,

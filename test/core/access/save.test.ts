@@ -10,8 +10,8 @@ import { nrrdHeader } from '@mdm/core/volume/formats/nrrd'
 import { sampleContext, seal } from '../crypto/container-samples.ts'
 import { startLoopbackGrid, type LoopbackGrid } from './loopback-grid.ts'
 
-async function start(t: Test) {
-  const grid = await startLoopbackGrid(t)
+async function start(t: Test, o: { slices?: number } = {}) {
+  const grid = await startLoopbackGrid(t, o)
   const path = join(t.testdir(), 'v.nrrd')
   const save = (o: Partial<SaveFileOptions> = {}) =>
     saveVolume(
@@ -38,11 +38,11 @@ const HALF = 300_000
 t.test(
   'a file grows under a hidden name while its container comes, and has its own when it is whole',
   async (t) => {
-    const { grid, path, hidden, part, save, files } = await start(t)
+    const { grid, path, hidden, part, save, files } = await start(t, { slices: 160 })
     const hold = Promise.withResolvers<void>()
-    grid.change = (sent) => ({ ...sent, hold: { after: HALF, until: hold.promise } })
+    grid.change = (sent) => ({ ...sent, hold: { after: 4_000_000, until: hold.promise } })
     const saving = save()
-    await until(async () => (await size(hidden)) > 200_000 && (await size(part)) > 200_000)
+    await until(async () => (await size(hidden)) > 2_000_000 && (await size(part)) > 2_000_000)
     t.strictSame(await files(), [basename(hidden), 'v.nrrd.part', 'v.nrrd.part.lock'])
     t.equal((await stat(hidden)).mode & 0o777, 0o600)
     const grown = await readFile(hidden)
@@ -134,12 +134,12 @@ t.test('what fails in the middle leaves nothing to be taken for a volume', async
 })
 
 t.test('an interrupted get takes the plaintext with it', async (t) => {
-  const { grid, hidden, save, files } = await start(t)
+  const { grid, part, save, files } = await start(t)
   const hold = Promise.withResolvers<void>()
   const stop = new AbortController()
   grid.change = (sent) => ({ ...sent, hold: { after: HALF, until: hold.promise } })
   const saving = save({ signal: stop.signal })
-  await until(async () => (await size(hidden)) > 0)
+  await until(async () => (await size(part)) > 0)
   stop.abort(new Error('stopped'))
   await t.rejects(saving, { message: 'stopped' })
   hold.resolve()

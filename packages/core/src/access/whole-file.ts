@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { MdmError } from '../errors.ts'
 import { free } from '../memory.ts'
+import { DirectFile } from './direct-file.ts'
 import { WriteBehind } from './write-behind.ts'
 
 /** How much was written, and the SHA-256 of it in hex. */
@@ -32,8 +33,8 @@ export async function writeWhole(
   const temporary =
     o.temporary ?? join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   await unlink(temporary).catch(() => {})
-  const file = await open(temporary, 'wx', 0o600)
-  const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES })
+  const file = await DirectFile.create(temporary)
+  const behind = new WriteBehind(file, { pieceBytes: WRITE_BYTES, whenFull: true })
   try {
     const written = await copy(content, (chunk) => behind.put(chunk))
     o.onWritten?.()

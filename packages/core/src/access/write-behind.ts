@@ -1,16 +1,30 @@
-import type { FileHandle } from 'node:fs/promises'
+import { blockBuffer } from './direct-file.ts'
 
 /** Bytes written with one call, unless told; twice as much is held, and lost when the process is killed. */
-const PIECE_BYTES = 256 * 1024
+const PIECE_BYTES = 512 * 1024
 /** What waits to be written is on its way after this time, however little it is. */
 const LINGER_MS = 100
+
+/** Where bytes are written: a FileHandle, or what takes them in its place. */
+interface Target {
+  write(bytes: Buffer, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>
+}
+
+export interface WriteBehindOptions {
+  /** of the first byte; 0 unless told */
+  readonly position?: number
+  readonly pieceBytes?: number
+  /** writes nothing but full pieces until it is flushed, where nobody gains by less */
+  readonly whenFull?: boolean
+}
 
 /**
  * Writes a file from one place on, without anybody waiting for the disk: bytes are copied, gathered, and written while the
  * next ones are gathered. A call for each frame of 64 KiB would cost more than all else that a get does.
  */
 export class WriteBehind {
-  readonly #handle: FileHandle
+  readonly #target: Target
+  readonly #whenFull: boolean
   #gathering: Buffer
   #spare: Buffer
   #gathered = 0
@@ -19,12 +33,13 @@ export class WriteBehind {
   #fault: unknown
   #timer: NodeJS.Timeout | undefined
 
-  constructor(handle: FileHandle, o: { position?: number; pieceBytes?: number } = {}) {
-    const { position = 0, pieceBytes = PIECE_BYTES } = o
-    this.#handle = handle
+  constructor(target: Target, o: WriteBehindOptions = {}) {
+    const { position = 0, pieceBytes = PIECE_BYTES, whenFull = false } = o
+    this.#target = target
+    this.#whenFull = whenFull
     this.#position = position
-    this.#gathering = Buffer.allocUnsafeSlow(pieceBytes)
-    this.#spare = Buffer.allocUnsafeSlow(pieceBytes)
+    this.#gathering = blockBuffer(pieceBytes)
+    this.#spare = blockBuffer(pieceBytes)
   }
 
   /** Takes bytes; waits only where the disk is slower than they come. @throws what an earlier write failed of */
@@ -36,7 +51,8 @@ export class WriteBehind {
       done += piece.length
       if (this.#gathered === this.#gathering.length) await this.#begin()
     }
-    if (this.#gathered > 0) this.#timer ??= setTimeout(() => void this.#linger(), LINGER_MS)
+    if (this.#gathered > 0 && !this.#whenFull)
+      this.#timer ??= setTimeout(() => void this.#linger(), LINGER_MS)
   }
 
   /** Writes all that was taken. @throws what a write failed of */
@@ -74,15 +90,15 @@ export class WriteBehind {
     ;[this.#gathering, this.#spare] = [this.#spare, piece]
     this.#gathered = 0
     this.#position += length
-    this.#writing = writeAll(this.#handle, piece.subarray(0, length), position)
+    this.#writing = writeAll(this.#target, piece.subarray(0, length), position)
       .catch((error: unknown) => void (this.#fault = error))
       .finally(() => (this.#writing = undefined))
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+async function writeAll(target: Target, bytes: Buffer, position: number): Promise<void> {
   for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
+    const { bytesWritten } = await target.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
   }
 }
