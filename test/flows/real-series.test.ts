@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { readHeader } from '@mdm/server/dicom/part10/index'
+import { readImageNode } from '@itk-wasm/image-io'
 import t, { type Test } from 'tap'
 import { startGrid, type Grid } from '../fixtures/grid.ts'
 import { sharedData } from '../fixtures/shared-data.ts'
@@ -71,7 +72,10 @@ t.test('every real series comes out of the secured path voxel by voxel right', a
     t.ok(verdict.startsWith(`${id} right: `), guids.length === 0 ? `${id}: no volume` : verdict)
   }
   t.comment(JSON.stringify(report.refused))
-  if (compare !== undefined) await judgeOthers(t, grid, first, out)
+  if (compare !== undefined) {
+    await judgeOthers(t, grid, first, out)
+    await openInItk(t, first, out)
+  }
   await byEveryName(t, grid, got.files[0], out)
 })
 
@@ -111,5 +115,23 @@ async function byEveryName(
   for (const [kind, name] of Object.entries(names)) {
     const again = ['get', name, '-o', join(out, 'again.nii'), '--format', 'nifti', '--json']
     t.equal((await grid.ok('scientist', again)).json.files[0].sha256, sha256, `the same voxels by ${kind}`)
+  }
+}
+
+/** ITK opens each NIfTI file, also where a real stack leans a little, and finds in it what it finds in the MetaImage file. */
+async function openInItk(t: Test, guids: readonly string[], out: string): Promise<void> {
+  const off = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+    let most = a.length === b.length ? 0 : Number.POSITIVE_INFINITY
+    for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!))
+    return most
+  }
+  for (const guid of guids) {
+    const [nii, mha] = await Promise.all(
+      ['.nii', '.mha'].map((end) => readImageNode(join(out, `${guid}${end}`))),
+    )
+    t.same(nii!.size, mha!.size, 'shape')
+    t.ok(off(nii!.spacing, mha!.spacing) < 1e-5 && off(nii!.origin, mha!.origin) < 1e-3, 'spacing and origin')
+    t.ok(off(nii!.direction as Float64Array, mha!.direction as Float64Array) < 1e-3, 'directions')
+    t.ok(off(nii!.data as Float32Array, mha!.data as Float32Array) < 1e-3, 'values')
   }
 }

@@ -35,7 +35,7 @@ interface Field {
 const quantity =
   (per: number, most: number) =>
   (cell: string | number): number | undefined =>
-    typeof cell === 'number' && cell > 0 && cell <= most ? cell / per : undefined
+    typeof cell === 'number' && cell > 0 && cell <= most ? Number((cell / per).toPrecision(12)) : undefined
 const term = (known: (text: string) => Json | undefined) => (cell: string | number) =>
   typeof cell === 'string' ? known(cell) : undefined
 
