@@ -2,7 +2,7 @@ import type { ErrorCode } from '@mdm/core/errors'
 import type { Guid, Kid, Sha256 } from '@mdm/core/names'
 import type { AuditCaller } from '../audit/audit.ts'
 import type { SeriesRef } from '../dicom/source.ts'
-import type { JournalState } from '../store/site-schema.ts'
+import type { JournalState } from '../store/registration-schema.ts'
 import type { SiteQueries, SiteStore } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
 

@@ -1,7 +1,7 @@
 import { ERRORS, isErrorCode, MdmError } from '@mdm/core/errors'
 import type { QuarantineRow } from '@mdm/core/wire/quarantine'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
-import type { QuarantineTable } from '../store/site-schema.ts'
+import type { QuarantineTable } from '../store/registration-schema.ts'
 import type { SiteStore } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { flushOutbox, putOutbox } from './outbox.ts'

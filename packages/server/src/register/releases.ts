@@ -1,6 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Audit, AuditCaller } from '../audit/audit.ts'
-import type { QuarantineTable } from '../store/site-schema.ts'
+import type { QuarantineTable } from '../store/registration-schema.ts'
 import type { SiteQueries } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
 import type { CommitOptions } from './commit.ts'

@@ -44,11 +44,6 @@ export function renamings<K extends Labelled & { readonly goneSince: string | nu
   })
 }
 
-/** Volumes may share an object, but no frame or tile of it. */
-function partName({ sop, frame = 0, tile }: SliceRow): string {
-  return `${sop} ${frame} ${tile === undefined ? '' : JSON.stringify(tile)}`
-}
-
 /**
  * Gives registered volumes of a series the labels under which it makes them now, with GUID, key and rights as they were; what is
  * made of them next is `already` or their next version. All in one transaction.

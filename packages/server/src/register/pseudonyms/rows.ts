@@ -59,7 +59,8 @@ export function pseudonymousTables(
   of: { study: string; series: string; profile: string },
 ): TableRows {
   const { patient, medical, dicom } = tables
-  const text = (cell: string | number | null | undefined) => (cell === null || cell === undefined ? null : String(cell))
+  const text = (cell: string | number | null | undefined) =>
+    cell === null || cell === undefined ? null : String(cell)
   const cells = pseudonymCells(keys, {
     ...of,
     patientId: text(patient.source_patient_id),

@@ -1,4 +1,4 @@
-import type { PseudonymKeyTable } from '../../store/site-schema.ts'
+import type { PseudonymKeyTable } from '../../store/registration-schema.ts'
 import type { SiteQueries } from '../../store/site-store.ts'
 import { GENERATION } from './derive.ts'
 
