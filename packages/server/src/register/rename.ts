@@ -1,6 +1,6 @@
 import type { Sha256 } from '@mdm/core/names'
 import { inTransaction } from '../store/transaction.ts'
-import type { SliceRow, VolumePlan } from '../volume/plan.ts'
+import type { VolumePlan } from '../volume/plan.ts'
 import type { CommitOptions } from './commit.ts'
 import { sliceName, sliceNames, volumesOfSeries, type KnownVolume } from './presence.ts'
 import type { SeriesRef } from '../dicom/source.ts'

@@ -76,7 +76,7 @@ async function elementsOf(
   { ref, sop, signal }: { ref: SeriesRef; sop: string; signal: AbortSignal },
 ): Promise<Pick<DeidPreview, 'withheld' | 'complete'>> {
   // Loaded when somebody looks: it is large, and the site needs it for nothing else.
-  const { entryOf } = await import('../dicom/dcmjs/dictionary.ts')
+  const { entryOf } = await import('@mdm/core/volume/dicom-series/dictionary')
   for await (const object of source.objects(ref, { sops: [sop], purpose: 'register', signal })) {
     const bytes = await beginning(object)
     const { elements, complete } = listElements(bytes, object.transferSyntax, (tag) => entryOf(tag)?.vr)
