@@ -148,9 +148,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       keyServers: () => keyServers.current(),
       ...(o.after === undefined ? {} : { after: o.after }),
     }
-    const pseudonyms = closing.add(openPseudonyms({ ...registering, localKey }), async (opened) =>
-      opened.close(),
-    )
+    const pseudonyms = closing.add(openPseudonyms({ ...registering, localKey }), (opened) => opened.close())
     const retained = { dates: config.dates, ages: config.ages }
     const registration = closing.add(
       createRegistration({

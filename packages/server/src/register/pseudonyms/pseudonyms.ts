@@ -24,13 +24,14 @@ export interface Pseudonyms {
   isMissing(): Promise<boolean>
   /** Gets a key that the site has or needs, once m key servers are ready, and keeps it split as the roster says. */
   takeUp(signal: AbortSignal): Promise<void>
-  /** Forgets the key. */
-  close(): void
+  /** Stops what is under way, and forgets the key. */
+  close(): Promise<void>
 }
 
 export function openPseudonyms(o: PseudonymKeyOptions & { readonly log: Log }): Pseudonyms {
   let held: { readonly key: StoredKey; readonly secret: KeyObject; readonly keys: PseudonymKeys } | undefined
   let getting: Promise<PseudonymKeys> | undefined
+  const stop = new AbortController()
   let told = false
   /** digest of the roster under which the split was found whole */
   let splitOf: string | undefined
@@ -66,9 +67,9 @@ export function openPseudonyms(o: PseudonymKeyOptions & { readonly log: Log }): 
   const pseudonyms: Pseudonyms = {
     async keys(signal) {
       if (held !== undefined) return held.keys
-      // Whoever comes meanwhile waits for the same: there is one key, and it is made once.
-      getting ??= get(signal).finally(() => (getting = undefined))
-      return await getting
+      // Whoever comes meanwhile waits for the same: there is one key, and it is made once, also if the first who came has left.
+      getting ??= get(stop.signal).finally(() => (getting = undefined))
+      return await unlessAborted(getting, signal)
     },
 
     isMissing: async () => held === undefined && (await isNeeded()),
@@ -87,7 +88,11 @@ export function openPseudonyms(o: PseudonymKeyOptions & { readonly log: Log }): 
       await keepSplit(signal)
     },
 
-    close: () => (held = undefined),
+    async close() {
+      stop.abort(new MdmError('MDM_UNREACHABLE', 'the site is stopping'))
+      await getting?.catch(() => undefined)
+      held = undefined
+    },
   }
   return pseudonyms
 }
@@ -111,6 +116,20 @@ async function gather(
     const why =
       error.code === 'MDM_NOT_FOUND' ? 'no key server has a share of it for this site' : error.message
     throw waits(`its key servers: ${why}`)
+  }
+}
+
+/** What work gives, unless who waits for it leaves before; it goes on without him. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined)
+  signal.throwIfAborted()
+  const left = Promise.withResolvers<never>()
+  const onAbort = () => left.reject(signal.reason as Error)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, left.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
