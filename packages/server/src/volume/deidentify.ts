@@ -70,8 +70,18 @@ export function describeVolume(
   return { volume, header: nrrdHeader(volume) }
 }
 
+/** Units of real world values are UCUM (PS3.3 C.7.6.16.2.11); of a few that is the same as a code. */
+const UCUM: Readonly<Record<string, string>> = {
+  "[hnsf'U]": 'HU',
+  'Bq/ml': 'BQML',
+  '{counts}': 'CNTS',
+  '{counts}/s': 'CPS',
+  '{SUVbw}g/ml': 'GML',
+}
+
 /** CT without a rescale type is in HU (PS3.3 C.8.2.1.1.2). */
 function unitsOf({ modality }: InstanceHeader, said: string | undefined): string | undefined {
-  if (said !== undefined) return UNITS.has(said) ? said : undefined
+  const code = UCUM[said ?? ''] ?? said
+  if (code !== undefined) return UNITS.has(code) ? code : undefined
   return modality === 'CT' ? 'HU' : undefined
 }

@@ -10,6 +10,8 @@ const LINE_PART = 0.05
 const LINE_MM = 0.01
 /** A stack that leans farther against its normal is none of a scanner: cos of 45 degrees. */
 const MOST_TILT = Math.SQRT1_2
+/** Positions of more uneven slices do not fit the header of a volume. */
+const MOST_POSITIONS = 4_000
 /** Two slices say nothing about a third between them; they may be apart by this much of what they say of themselves. */
 const PAIR = 1.5
 
@@ -70,7 +72,7 @@ function stepOf(planes: readonly Plane[], normal: Vec3, o: { allowGaps: boolean 
   const heights = planes.map((plane) => dot(plane.position, normal))
   const step = scale(subtract(last.position, first.position), 1 / (planes.length - 1))
   const gap = unevenness(heights) ?? pairTooFar(planes, heights)
-  if (gap !== undefined && !o.allowGaps) return gap
+  if (gap !== undefined && !(o.allowGaps && planes.length <= MOST_POSITIONS)) return gap
   const cosine = dot(step, normal) / length(step)
   if (!(cosine >= MOST_TILT)) {
     const degrees = Math.round((Math.acos(cosine) * 180) / Math.PI)
