@@ -25,7 +25,7 @@ export const decodeSection: Section = {
   name: 'decode',
   async run(o) {
     const side = o.quick ? 128 : 512
-    const frames = o.quick ? 10 : 100
+    const frames = o.quick ? 10 : 200
     const plain = await plainObject(o, side, frames)
     for (const { name, encode, decode } of CODINGS) {
       const folder = join(o.scratch, 'series', `decode-${name}-${frames}x${side}`)

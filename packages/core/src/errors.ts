@@ -74,7 +74,7 @@ export const ERRORS = {
   MDM_SOURCE_CHANGED: entry(409, 7, 'the source no longer holds what was registered', 'the site must register the series again'),
   MDM_NOT_AN_IMAGE: entry(422, 8, 'the object holds no image that a volume can be made of', 'nothing to do: it stays at the source'),
   MDM_DICOM: entry(422, 8, 'the object is not readable as DICOM', 'look at the object at the source'),
-  MDM_PIXELS: entry(422, 8, 'the pixels cannot be read as grey or colour values', 'convert the objects at the source'),
+  MDM_PIXELS: entry(422, 8, 'the pixels are of a kind that is not decoded, malformed, or could be read in more than one way', 'look at the object at the source, or convert it there'),
   MDM_MULTIFRAME: entry(422, 8, 'an object of several frames does not say where each of them lies', 'convert the object at the source'),
   MDM_SEVERAL_VOLUMES: entry(422, 8, 'the images are of several volumes, and nothing tells these apart', 'look at the series at the source'),
   MDM_RESCALE: entry(422, 8, 'it cannot be told what values the stored numbers stand for', 'look at rescale and units at the source'),

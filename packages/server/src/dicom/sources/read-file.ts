@@ -10,7 +10,7 @@ const FIRST_READ = 64 * 1024
 /** Bytes of an object read at once. */
 const CHUNK_BYTES = 256 * 1024
 /** So much at once of what is read in smaller parts. */
-const STRETCH_BYTES = 1024 * 1024
+const STRETCH_BYTES = 4 * 1024 * 1024
 
 /** Uses a file of a folder, and closes it; undefined where there is none. */
 export async function withFile<T>(
@@ -56,9 +56,13 @@ export function fileBytes(root: string, file: FoundFile): StoredBytes {
   return {
     length: file.bytes,
     async read(start, end) {
-      if (end - start >= CHUNK_BYTES) return await load(start, end)
-      if (start < stretch.start || end > stretch.start + stretch.bytes.length)
+      const isMost = 2 * (end - start) >= Math.min(STRETCH_BYTES, file.bytes - start)
+      const isHeld = start >= stretch.start && end <= stretch.start + stretch.bytes.length
+      if (isMost && !isHeld) return await load(start, end)
+      if (!isHeld) {
+        free(stretch.bytes)
         stretch = { start, bytes: await load(start, Math.min(file.bytes, start + STRETCH_BYTES)) }
+      }
       const bytes = Buffer.allocUnsafeSlow(end - start)
       stretch.bytes.copy(bytes, 0, start - stretch.start, end - stretch.start)
       return bytes
