@@ -59,6 +59,11 @@ export const Volume = z.object({
   modality: z.string().regex(/^[A-Z0-9]{1,16}$/),
   /** true for MONOCHROME1: the lowest value is meant to be shown white; voxels are as stored all the same */
   inverted: z.literal(true).optional(),
+  /**
+   * where it lies in the patient is not known (an X-ray, a photograph): its axes are those of the image, from its first voxel on,
+   * in mm, or in pixels where their size is not known either
+   */
+  unplaced: z.enum(['mm', 'pixels']).optional(),
   /** true where a lossy compression went over the pixels once */
   lossy: z.literal(true).optional(),
   /** only where slices are not evenly spaced, which somebody allowed: mm of each from the first, along spaceDirections[2], whose length is the mean step */

@@ -51,7 +51,7 @@ export function describeVolume(
 ): { volume: Volume; header: Buffer } {
   const { header: first, values: said } = planes[0]!
   const units = unitsOf(first, said.units)
-  const { slicePositions, ...grid } = geometry
+  const { slicePositions, unplaced, ...grid } = geometry
   const volume: Volume = {
     columns: grid.columns,
     rows: grid.rows,
@@ -64,6 +64,7 @@ export function describeVolume(
     ...(units !== undefined && { units }),
     modality: safeModality(first),
     ...(first.photometric === 'MONOCHROME1' && { inverted: true as const }),
+    ...(unplaced && { unplaced }),
     ...(planes.some(({ header }) => isLossy(header)) && { lossy: true as const }),
     ...(slicePositions && { slicePositions }),
   }

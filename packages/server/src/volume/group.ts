@@ -53,9 +53,11 @@ export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = 
     const blocker = blockerOf(sopClass)
     const made = foundIn(ofClass, { allowGaps: o.allowGaps ?? false })
     for (const { fault, planes } of made.refused) refused.push({ ...fault, instances: objectsOf(planes) })
-    const objects = objectsOf(made.volumes.flatMap((volume) => volume.planes))
+    // An image of its own lacks nothing when another is refused.
+    const withholdable = blocker === undefined ? [] : made.volumes.filter(isPlaced)
+    const objects = objectsOf(withholdable.flatMap((volume) => volume.planes))
     if (blocker && objects > 0) refused.push({ ...withheld(blocker), instances: objects })
-    else found.push(...made.volumes)
+    found.push(...made.volumes.filter((volume) => !withholdable.includes(volume)))
   }
   if (found.length > MAX_VOLUMES) return tooMany(headers.length, `more than ${MAX_VOLUMES} volumes`)
   const named = nameAll(found)
@@ -108,6 +110,10 @@ function compare(a: string, b: string): number {
 
 function objectsOf(planes: readonly Plane[]): number {
   return new Set(planes.map(({ header }) => header)).size
+}
+
+function isPlaced({ geometry }: Found): boolean {
+  return geometry.unplaced === undefined
 }
 
 /** One line for each code and reason. */

@@ -66,6 +66,8 @@ export interface Plane {
   readonly pixelSpacing: readonly [number, number]
   readonly sliceThickness: number | undefined
   readonly spacingBetweenSlices: number | undefined
+  /** where it lies is not known: position and orientation are those of the image itself, pixelSpacing is mm or counts pixels */
+  readonly unplaced?: 'mm' | 'pixels'
   readonly values: ValueMap
   readonly marks: Marks
 }

@@ -17,7 +17,7 @@ const PAIR = 1.5
 
 export type Geometry = Pick<
   Volume,
-  'columns' | 'rows' | 'slices' | 'spaceDirections' | 'origin' | 'slicePositions'
+  'columns' | 'rows' | 'slices' | 'spaceDirections' | 'origin' | 'slicePositions' | 'unplaced'
 >
 
 /**

@@ -75,16 +75,17 @@ export function tableRows(
 function imageRow(planes: readonly Plane[], volume: Volume): TableRows['image'] {
   const { header } = planes[0]!
   const [column, row, slice] = spacing(volume)
+  const inMm = volume.unplaced !== 'pixels'
   return {
     patient_id: null,
     columns: volume.columns,
     rows: volume.rows,
     slices: volume.slices,
-    column_spacing: column,
-    row_spacing: row,
-    slice_spacing: slice,
-    space_origin: volume.origin.join(' '),
-    space_directions: volume.spaceDirections.flat().join(' '),
+    column_spacing: inMm ? column : null,
+    row_spacing: inMm ? row : null,
+    slice_spacing: volume.unplaced === undefined ? slice : null,
+    space_origin: volume.unplaced === undefined ? volume.origin.join(' ') : null,
+    space_directions: volume.unplaced === undefined ? volume.spaceDirections.flat().join(' ') : null,
     type: volume.type,
     rescale_slope: volume.slope,
     rescale_intercept: volume.intercept,

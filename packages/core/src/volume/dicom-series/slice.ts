@@ -24,9 +24,10 @@ export interface Source {
  *
  * @throws MDM_USAGE
  */
-export function requireDicom({ type, spaceDirections: [column, row] }: Volume): void {
+export function requireDicom({ type, spaceDirections: [column, row], unplaced }: Volume): void {
   const refuse = (why: string) => new MdmError('MDM_USAGE', `DICOM images hold ${why}; ask for nrrd`)
   if (!/^u?int(8|16)$|^rgb24$/.test(type)) throw refuse('whole numbers of 16 bits or colours')
+  if (unplaced !== undefined) throw refuse('a place in the patient, which this has not')
   if (Math.abs(dot(unit(column), unit(row))) > RIGHT_ANGLE)
     throw refuse('rows and columns at right angles, which this has not')
 }

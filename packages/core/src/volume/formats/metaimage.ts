@@ -45,7 +45,7 @@ export function metaimageHeader(volume: Volume, axis?: SeriesAxis): Buffer {
     `TransformMatrix = ${axes.flat().join(' ')}`,
     `Offset = ${volume.origin.join(' ')}`,
     'CenterOfRotation = 0 0 0',
-    `AnatomicalOrientation = ${orientation(axes)}`,
+    `AnatomicalOrientation = ${volume.unplaced === undefined ? orientation(axes) : '???'}`,
     `ElementSpacing = ${steps.join(' ')}`,
     `DimSize = ${volume.columns} ${volume.rows} ${volume.slices}`,
     ...(volume.type === 'rgb24' ? ['ElementNumberOfChannels = 3'] : []),

@@ -43,7 +43,8 @@ export function niftiHeader(volume: Volume, axis?: SeriesAxis): Buffer {
   const matrix = rasMatrix(volume)
   const steps = spacing(volume)
   const time = timeStep(axis)
-  const quaternion = quaternionOf(volume, matrix)
+  const isPlaced = volume.unplaced === undefined
+  const quaternion = isPlaced ? quaternionOf(volume, matrix) : undefined
   header.writeInt32LE(348, 0)
   header.write('r', 38, 'latin1')
   const dim = [axis === undefined ? 3 : 4, volume.columns, volume.rows, volume.slices, count, 1, 1, 1]
@@ -52,12 +53,15 @@ export function niftiHeader(volume: Volume, axis?: SeriesAxis): Buffer {
   header.writeInt16LE(VOXEL_BYTES[volume.type] * 8, 72)
   floats([quaternion?.qfac ?? 1, ...steps, ...(axis === undefined ? [] : [time?.step ?? 1])], 76)
   floats([HEADER_BYTES, ...scaling(volume)], 108)
-  header.writeUInt8(MILLIMETRES + (time === undefined ? 0 : TIME_UNITS[time.unit]), 123)
+  header.writeUInt8(
+    (volume.unplaced === 'pixels' ? 0 : MILLIMETRES) + (time === undefined ? 0 : TIME_UNITS[time.unit]),
+    123,
+  )
   if (volume.slicePositions !== undefined) header.write(UNEVEN_TEXT, 148, 'latin1')
   header.writeInt16LE(quaternion === undefined ? 0 : SCANNER, 252)
-  header.writeInt16LE(SCANNER, 254)
+  header.writeInt16LE(isPlaced ? SCANNER : 0, 254)
   if (quaternion) floats([...quaternion.bcd, ...matrix.map((row) => row[3])], 256)
-  floats(matrix.flat(), 280)
+  if (isPlaced) floats(matrix.flat(), 280)
   header.write('n+1\0', 344, 'latin1')
   return header
 }

@@ -1,5 +1,5 @@
 import { MdmError } from '../../errors.ts'
-import { Volume, type SeriesAxis, type Vec3, type VoxelType } from '../volume.ts'
+import { spacing, Volume, type SeriesAxis, type Vec3, type VoxelType } from '../volume.ts'
 
 /** No header is longer, so that the first frame of a container (64 KiB) holds all of it. */
 const MAX_HEADER_BYTES = 65_536
@@ -31,19 +31,25 @@ export function nrrdHeader(volume: Volume, axis?: SeriesAxis): Buffer {
     'NRRD0004',
     `type: ${TYPE_NAMES[volume.type] ?? volume.type}`,
     `dimension: ${3 + (isColour ? 1 : 0) + (axis === undefined ? 0 : 1)}`,
-    'space: left-posterior-superior',
+    ...(volume.unplaced === undefined ? ['space: left-posterior-superior'] : []),
     `sizes: ${[...colour('3'), volume.columns, volume.rows, volume.slices, ...last(`${axis?.values.length}`)].join(' ')}`,
-    `space directions: ${[...colour('none'), ...volume.spaceDirections.map(vector), ...last('none')].join(' ')}`,
+    ...(volume.unplaced === undefined
+      ? [
+          `space directions: ${[...colour('none'), ...volume.spaceDirections.map(vector), ...last('none')].join(' ')}`,
+        ]
+      : [`spacings: ${[...colour('NaN'), ...spacing(volume), ...last('NaN')].join(' ')}`]),
     `kinds: ${[isColour ? COLOUR_AXES : AXES, ...last('list')].join(' ')}`,
     'endian: little',
     'encoding: raw',
-    'space units: "mm" "mm" "mm"',
-    `space origin: ${vector(volume.origin)}`,
+    ...(volume.unplaced === undefined
+      ? ['space units: "mm" "mm" "mm"', `space origin: ${vector(volume.origin)}`]
+      : []),
     `rescale slope:=${volume.slope}`,
     `rescale intercept:=${volume.intercept}`,
     `modality:=${volume.modality}`,
     ...(volume.units === undefined ? [] : [`units:=${volume.units}`]),
     ...(volume.inverted ? ['photometric:=MONOCHROME1'] : []),
+    ...(volume.unplaced === undefined ? [] : [`unplaced:=${volume.unplaced}`]),
     ...(volume.lossy ? ['lossy:=true'] : []),
     ...(volume.slicePositions === undefined ? [] : [`slice positions:=${volume.slicePositions.join(' ')}`]),
     ...axisPairs(axis),
@@ -90,20 +96,26 @@ export function parseNrrdHeader(bytes: Uint8Array): { volume: Volume; headerByte
   return { volume: volumeOf(fields, pairs), headerBytes: end + 2 }
 }
 
-const FIXED: Readonly<Record<string, string>> = {
+const FIXED: Readonly<Record<string, string>> = { endian: 'little', encoding: 'raw' }
+const FIXED_IN_SPACE: Readonly<Record<string, string>> = {
   space: 'left-posterior-superior',
-  endian: 'little',
-  encoding: 'raw',
   'space units': '"mm" "mm" "mm"',
 }
-const READ = new Set(['type', 'dimension', 'kinds', 'sizes', 'space directions', 'space origin'])
+const READ = ['type', 'dimension', 'kinds', 'sizes']
+const READ_IN_SPACE = ['space directions', 'space origin']
+const READ_UNPLACED = ['spacings']
 
 function volumeOf(fields: ReadonlyMap<string, string>, pairs: ReadonlyMap<string, string>): Volume {
-  for (const [name, value] of Object.entries(FIXED)) if (fields.get(name) !== value) throw malformed(name)
-  for (const name of fields.keys()) if (!(name in FIXED) && !READ.has(name)) throw malformed('unknown field')
+  const unplaced = pairs.get('unplaced')
+  const fixed = unplaced === undefined ? { ...FIXED, ...FIXED_IN_SPACE } : FIXED
+  const read = [...READ, ...(unplaced === undefined ? READ_IN_SPACE : READ_UNPLACED)]
+  for (const [name, value] of Object.entries(fixed)) if (fields.get(name) !== value) throw malformed(name)
+  for (const name of fields.keys())
+    if (!(name in fixed) && !read.includes(name)) throw malformed('unknown field')
   const positions = pairs.get('slice positions')?.split(' ').map(number)
   const parsed = Volume.safeParse({
-    ...gridOf(fields),
+    ...gridOf(fields, unplaced === undefined ? 'space directions' : 'spacings'),
+    unplaced,
     slope: number(pairs.get('rescale slope') ?? ''),
     intercept: number(pairs.get('rescale intercept') ?? ''),
     units: pairs.get('units'),
@@ -120,20 +132,37 @@ function volumeOf(fields: ReadonlyMap<string, string>, pairs: ReadonlyMap<string
 /** Type and axes; of colour the first axis is that of the samples. */
 function gridOf(
   fields: ReadonlyMap<string, string>,
+  steps: 'space directions' | 'spacings',
 ): Record<'type' | 'columns' | 'rows' | 'slices' | 'spaceDirections' | 'origin', unknown> {
   const isColour = fields.get('kinds') === COLOUR_AXES
   const sizes = (fields.get('sizes') ?? '').split(' ').map(number)
-  const directions = (fields.get('space directions') ?? '').split(' ')
+  const directions = (fields.get(steps) ?? '').split(' ')
   if (fields.get('dimension') !== String(isColour ? 4 : 3)) throw malformed('dimension')
   if (!isColour && fields.get('kinds') !== AXES) throw malformed('kinds')
-  if (isColour && (sizes.shift() !== 3 || directions.shift() !== 'none')) throw malformed('colour')
+  if (isColour && (sizes.shift() !== 3 || directions.shift() !== NO_STEP[steps])) throw malformed('colour')
   if (sizes.length !== 3 || directions.length !== 3) throw malformed('sizes')
-  return {
+  const grid = {
     type: typeOf(fields.get('type') ?? '', isColour),
     ...{ columns: sizes[0], rows: sizes[1], slices: sizes[2] },
+  }
+  if (steps === 'spacings')
+    return { ...grid, spaceDirections: alongAxes(directions.map(number) as Vec3), origin: [0, 0, 0] }
+  return {
+    ...grid,
     spaceDirections: directions.map(vectorOf),
     origin: vectorOf(fields.get('space origin') ?? ''),
   }
+}
+
+/** What stands for the step of an axis that is none of space. */
+const NO_STEP = { 'space directions': 'none', spacings: 'NaN' } as const
+
+function alongAxes([x, y, z]: Vec3): [Vec3, Vec3, Vec3] {
+  return [
+    [x, 0, 0],
+    [0, y, 0],
+    [0, 0, z],
+  ]
 }
 
 function typeOf(text: string, isColour: boolean): string {

@@ -5,7 +5,7 @@ import { evenGap, inMm, type Located, type Places } from './places.ts'
 
 /** One step on the way from a series to a volume: what split it off, and the value it has of that. */
 export interface SplitBy {
-  readonly name: Mark | 'instance' | 'frame'
+  readonly name: Mark | 'instance' | 'frame' | 'image'
   /** absent where its planes do not say */
   readonly value: string | number | undefined
 }

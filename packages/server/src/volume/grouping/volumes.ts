@@ -2,6 +2,7 @@ import type { Marks, Plane } from '../plane.ts'
 import { MARKS } from '../plane.ts'
 import { geometryOf, type Geometry } from '../stack.ts'
 import { valuesOf, type Values } from '../values.ts'
+import { flatVolumes } from './flat.ts'
 import { factsThatDiffer, kindsOf, type Kind } from './kinds.ts'
 import { factsText, pathText } from './label.ts'
 import { separate, type RefusedPlanes, type SplitBy } from './separate.ts'
@@ -36,10 +37,18 @@ export function foundIn(
   planes: readonly Plane[],
   o: { allowGaps: boolean },
 ): { volumes: Found[]; refused: RefusedPlanes[] } {
-  const kinds = kindsOf(planes, o)
-  if (!Array.isArray(kinds)) return { volumes: [], refused: [{ fault: kinds, planes }] }
   const volumes: Found[] = []
   const refused: RefusedPlanes[] = []
+  const { flat = [], placed = [] } = Object.groupBy(planes, ({ unplaced }) =>
+    unplaced === undefined ? 'placed' : 'flat',
+  )
+  for (const one of flatVolumes(flat)) {
+    if ('fault' in one) refused.push(one)
+    else volumes.push(one)
+  }
+  if (placed.length === 0) return { volumes, refused }
+  const kinds = kindsOf(placed, o)
+  if (!Array.isArray(kinds)) return { volumes, refused: [...refused, { fault: kinds, planes: placed }] }
   for (const kind of kinds) {
     const separated = separate(kind.places, o)
     refused.push(...separated.refused)

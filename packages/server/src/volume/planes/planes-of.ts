@@ -2,6 +2,7 @@ import type { InstanceHeader } from '../../dicom/source.ts'
 import type { Fault } from '../judge.ts'
 import type { Plane } from '../plane.ts'
 import { enhancedPlanes } from './enhanced.ts'
+import { flatPlane, isFlat } from './flat.ts'
 import { nuclearPlanes } from './nuclear.ts'
 import { planeOf } from './plane-facts.ts'
 import { tilePlanes } from './tiled.ts'
@@ -30,6 +31,7 @@ export function planesOf(header: InstanceHeader): Plane[] | Fault {
   if (header.tiled) return tilePlanes(header, { rows, columns })
   const values = objectValues(header)
   if ('code' in values) return values
+  if (isFlat(header)) return [flatPlane(header, { frame: 0, rows, columns }, values)]
   const plane = planeOf(header, { frame: 0, rows, columns }, header, values)
   return 'code' in plane ? plane : [plane]
 }
