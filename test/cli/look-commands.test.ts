@@ -1,9 +1,10 @@
-import { mkdir, readFile, truncate } from 'node:fs/promises'
+import { mkdir, readdir, readFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { gunzipSync } from 'node:zlib'
 import { FORMAT_NAMES, EXTENSIONS } from '@mdm/core/volume/formats/names'
 import { FORMATS } from '@mdm/core/volume/formats/index'
+import { pixelBytes, readHeader } from '@mdm/server/dicom/part10/index'
 import { runMdm, startGrid } from '../fixtures/grid.ts'
 import { gone, startKeyServer } from '../fixtures/site-process.ts'
 
@@ -132,6 +133,25 @@ t.test('what can be looked at without fetching, over one grid', async (t) => {
     t.match(mha.subarray(0, 600).toString('latin1'), /\nDimSize = 96 96 2\n/)
     t.ok(mha.subarray(-96 * 96 * 2 * 2).equals(nii.subarray(352)), 'without a rescale the same voxels')
     t.equal(gunzipSync(await readFile(at('b.nii.gz'))).length, 352 + 96 * 96 * 48 * 2)
+  })
+
+  await t.test('a get as a DICOM series makes a folder of valid objects, once', async (t) => {
+    const get = (...flags: string[]) => ['get', guid, '--format', 'dicom', '--slices', '3-4', ...flags]
+    await grid.ok('scientist', get('-o', at('series')))
+    const folder = at(`series/${guid}`)
+    t.strictSame((await readdir(folder)).sort(), ['00004.dcm', '00005.dcm'])
+    const nii = await readFile(at(`out/${guid}.nii`))
+    const dicom = await readFile(join(folder, '00005.dcm'))
+    const header = readHeader(dicom)
+    t.ok(pixelBytes(dicom, header).equals(nii.subarray(352 + 96 * 96 * 2)), 'the voxels of slice 4')
+    t.match(header, { modality: 'MR', instanceNumber: 5, text: { PatientID: guid } })
+    t.equal((await grid.mdm('scientist', get('-o', at('series')))).code, 11, 'what is there stays')
+    for (const flags of [
+      ['-o', '-'],
+      ['-o', at('out'), '--sidecar'],
+      ['-o', at('b.nii.gz')],
+    ])
+      t.equal((await grid.mdm('scientist', get(...flags))).code, 2, flags.join(' '))
   })
 
   await t.test('ping tells who is there; 6 below the threshold, 5 without the site', async (t) => {

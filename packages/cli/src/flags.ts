@@ -16,6 +16,13 @@ export const format = Flags.option({
   description: 'volume format; guessed from the name given by -o, else nrrd',
 })
 
+/** What a get writes: one of the formats, or a DICOM series of many files. */
+export const getFormat = Flags.option({
+  options: [...FORMAT_NAMES, 'dicom'] as const,
+  description:
+    'volume format; guessed from the name given by -o, else nrrd. dicom: a folder of de-identified DICOM files for each volume',
+})
+
 /** Whether a file says more than its format holds. */
 export const sidecar = () =>
   Flags.boolean({

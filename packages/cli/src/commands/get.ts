@@ -5,15 +5,16 @@ import { ERRORS, MdmError } from '@mdm/core/errors'
 import { collectEarly } from '@mdm/core/memory'
 import type { SeriesAxis, Volume } from '@mdm/core/volume/volume'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.ts'
+import { BaseCommand, type IdentityFlags } from '../base-command.ts'
 import { failuresOf, type Failure } from '../failures.ts'
 import { FaultNotes } from '../fault-notes.ts'
-import { format, output, sidecar, slices } from '../flags.ts'
+import { getFormat, output, sidecar, slices } from '../flags.ts'
 import type { NamedVolume } from '../name-input.ts'
 import { readableBytes, readableSeconds } from '../output.ts'
 import { pathOf, planOutput, type OutputPlan } from '../output-plan.ts'
 import { Progress } from '../progress.ts'
 import { saveNamed, type SavedThing } from '../save-named.ts'
+import { pathOfSeries, seriesFolder, type SeriesFlags } from '../series-folder.ts'
 import { requireSidecarPlace, writeSidecar } from '../sidecar-file.ts'
 import { formatTimings, timingReport, type TimingReport } from '../timing-table.ts'
 
@@ -43,6 +44,7 @@ export default class Get extends BaseCommand {
     '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz --sidecar',
     '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',
+    '<%= config.bin %> <%= command.id %> GUID --format dicom -o series/',
     '<%= config.bin %> <%= command.id %> SET -o echoes.nii',
     '<%= config.bin %> <%= command.id %> GUID -o - | head -n 5',
     '<%= config.bin %> query "modality=MR" --format guids | <%= config.bin %> <%= command.id %> -o volumes/ --format nifti',
@@ -61,7 +63,7 @@ export default class Get extends BaseCommand {
       options: ['raw', 'decrypt'] as const,
       description: 'raw: the container as the site sends it; decrypt: voxels',
     })(),
-    format: format(),
+    format: getFormat(),
     slices: slices(),
     sidecar: sidecar(),
     retries: Flags.integer({
@@ -80,7 +82,9 @@ export default class Get extends BaseCommand {
     const { args, flags } = await this.parse(Get)
     const { namedVolumes } = await import('../name-input.ts')
     const names = await namedVolumes([args.name ?? []].flat(), { signal: this.signal })
-    const plan = await planOutput(names.length, { ...flags, sliced: flags.slices !== undefined })
+    const { format } = flags
+    if (format === 'dicom') return await this.asSeries(names, flags)
+    const plan = await planOutput(names.length, { ...flags, format, sliced: flags.slices !== undefined })
     if (flags.sidecar) requireSidecarPlace(plan)
     if (plan.kind === 'stdout' && this.jsonEnabled())
       throw new MdmError('MDM_USAGE', '-o - and --json both want stdout')
@@ -92,6 +96,34 @@ export default class Get extends BaseCommand {
         names,
         (n) => n.text,
         (n) => this.fetch(session, n, plan, flags),
+        this.signal,
+      ),
+    )
+    this.finish(failures)
+    return { files: done, ...(failures.listed.length > 0 ? { errors: failures.listed } : {}) }
+  }
+
+  /** Each volume as a folder of DICOM files. Fetched as they are written: an interrupted one begins anew. */
+  private async asSeries(
+    names: readonly NamedVolume[],
+    flags: GetFlags & SeriesFlags & IdentityFlags,
+  ): Promise<{ files: FileReport[]; errors?: Failure[] }> {
+    const folder = await seriesFolder(flags)
+    const { saveSeries } = await import('@mdm/core/access/save-series')
+    const { Timing } = await import('@mdm/core/timing')
+    const { done, failures } = await this.withSession(flags, (session) =>
+      failuresOf(
+        names,
+        (n) => n.text,
+        async ({ name }) => {
+          const timing = new Timing()
+          const path = pathOfSeries(folder, await this.stem(session, name, 'folder'))
+          const { slices } = flags
+          const saved = await saveSeries(session, name, { path, slices, timing, signal: this.signal })
+          const timings = await timingReport(timing.rows, timing.now())
+          this.tell(saved, 'folder', flags.timings ? timings : undefined)
+          return { ...saved, timings }
+        },
         this.signal,
       ),
     )
@@ -134,7 +166,8 @@ export default class Get extends BaseCommand {
       onRetry,
     }
     try {
-      const path = plan.kind === 'stdout' ? undefined : pathOf(plan, await this.stem(session, name, plan))
+      const path =
+        plan.kind === 'stdout' ? undefined : pathOf(plan, await this.stem(session, name, plan.kind))
       const saved = await saveNamed(session, name, path, o)
       progress.end()
       faults.settle()
@@ -143,7 +176,7 @@ export default class Get extends BaseCommand {
         flags.sidecar && held
           ? await writeSidecar(saved, { ...plan, ...held, session, member: saved.members?.[0] })
           : undefined
-      this.tell(saved, plan, flags.timings ? timings : undefined)
+      this.tell(saved, plan.kind, flags.timings ? timings : undefined)
       if (beside !== undefined) this.print(beside)
       if (held?.volume.slicePositions !== undefined)
         this.talk(`note: the slices of ${saved.guid} are not evenly spaced; --sidecar says where they are`)
@@ -156,17 +189,17 @@ export default class Get extends BaseCommand {
   }
 
   /** Files in a folder are called by GUID, which the catalog must first be asked for when another name was given. */
-  private async stem(session: Session, name: NamedVolume['name'], plan: OutputPlan): Promise<string> {
+  private async stem(session: Session, name: NamedVolume['name'], kind: OutputPlan['kind']): Promise<string> {
     const { formatVolumeName } = await import('@mdm/core/names')
-    if (plan.kind !== 'folder' || 'guid' in name) return formatVolumeName(name)
+    if (kind !== 'folder' || 'guid' in name) return formatVolumeName(name)
     const { volumeRow } = await import('@mdm/core/access/metadata')
     return (await volumeRow(session, name, this.signal)).guid
   }
 
-  private tell(saved: SavedThing, plan: OutputPlan, timings: TimingReport | undefined): void {
+  private tell(saved: SavedThing, kind: OutputPlan['kind'], timings: TimingReport | undefined): void {
     const resumed = saved.resumedFrom > 0 ? `, resumed from ${readableBytes(saved.resumedFrom)}` : ''
-    if (plan.kind !== 'stdout') this.print(saved.path)
-    if (plan.kind !== 'stdout' && !this.jsonEnabled()) {
+    if (kind !== 'stdout') this.print(saved.path)
+    if (kind !== 'stdout' && !this.jsonEnabled()) {
       this.talk(
         `${saved.guid} version ${saved.version}: ${readableBytes(saved.bytes)}, SHA-256 ${saved.sha256}${resumed}`,
       )
