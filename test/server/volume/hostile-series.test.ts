@@ -78,6 +78,15 @@ t.test('a series of a hundred thousand is refused for its length alone', async (
   t.same(refusals(planInTime(t, stack(100_000))), [['MDM_SEVERAL_VOLUMES', 100_000]])
 })
 
+t.test(
+  'a series of few objects with very many frames is refused for their number, sound or not',
+  async (t) => {
+    const frameTable = { frames: 10_000, numbers: {}, texts: {} }
+    const series = stack(41, () => ({ frames: 10_000, functionalGroups: true, frameTable }))
+    t.same(refusals(planInTime(t, series)), [['MDM_SEVERAL_VOLUMES', 41]])
+  },
+)
+
 t.test('no kind of a long series takes long', async (t) => {
   const keys = ['PatientID', 'PatientName', 'StudyDescription', 'SeriesDescription', 'StudyID', 'StationName']
   // as long as a header may be, and no value shares its memory with that of another object

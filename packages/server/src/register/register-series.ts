@@ -10,10 +10,11 @@ import type { Audit, AuditCaller } from '../audit/audit.ts'
 import type { DicomSource, FoundSeries, InstanceHeader, SeriesRef } from '../dicom/source.ts'
 import type { Rosters } from '../store/rosters.ts'
 import { inTransaction } from '../store/transaction.ts'
-import { MAX_OBJECTS } from '../volume/group.ts'
+import { isTooLong } from '../volume/group.ts'
 import type { Refusal, SeriesPlan } from '../volume/plan.ts'
 import type { Retained } from '../volume/profile.ts'
 import type { CommitOptions } from './commit.ts'
+import { headersToPlan } from './headers-to-plan.ts'
 import { refusalDigest, setKey, sopsOf, volumeKey } from './fingerprints.ts'
 import { holdsOf, releasedHolds, type Hold } from './holds.ts'
 import { flushOutbox } from './outbox.ts'
@@ -140,7 +141,7 @@ export async function* registerSeries(
   await endQuarantine(o.db, { source: source.name, series: ref, kept, why, caller })
   // A series that is too long was not read to its end.
   const objects = headers.length
-  if (objects <= MAX_OBJECTS)
+  if (!isTooLong(headers))
     await setCount(o.db, { source: source.name, ref, objects, mark: ref.mark }, o.now())
   await flushOutbox(o.db, o.audit)
 }
@@ -228,12 +229,11 @@ async function close(o: RegisterOptions, key: Sha256, refused: readonly Refusal[
  * @throws MDM_SOURCE_INCOMPLETE when the source counts objects and gives none
  */
 async function headersOf({ source, ref, signal }: SeriesJob): Promise<InstanceHeader[]> {
-  const headers: InstanceHeader[] = []
+  let headers: InstanceHeader[] = []
   try {
-    for await (const header of source.headers(ref, signal)) if (headers.push(header) > MAX_OBJECTS) break
+    headers = await headersToPlan(source, ref, signal)
   } catch (error) {
     if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') throw error
-    headers.length = 0
   }
   // One answer is not enough to say that a hospital gave a series up.
   if (headers.length === 0 && (await source.count(ref, signal)) > 0)

@@ -3,8 +3,9 @@ import { VOLUMES_SHOWN, type DeidPreview } from '@mdm/core/wire/deid'
 import { listElements } from '../dicom/part10/index.ts'
 import type { DicomSource, InstanceHeader, SeriesRef, StoredObject } from '../dicom/source.ts'
 import { COLUMNS } from '../metadata/column-rights.ts'
-import { MAX_OBJECTS, planSeries } from '../volume/group.ts'
+import { planSeries } from '../volume/group.ts'
 import type { VolumePlan } from '../volume/plan.ts'
+import { headersToPlan } from './headers-to-plan.ts'
 import { holdsOf, releasedHolds } from './holds.ts'
 import type { PseudonymKeys } from './pseudonyms/derive.ts'
 import { seriesHandle, type RegisterOptions } from './register-series.ts'
@@ -31,8 +32,7 @@ export async function seriesPreview(
   o: PreviewOptions,
   { source, ref, signal }: { source: DicomSource; ref: SeriesRef; signal: AbortSignal },
 ): Promise<DeidPreview> {
-  const headers: InstanceHeader[] = []
-  for await (const header of source.headers(ref, signal)) if (headers.push(header) > MAX_OBJECTS) break
+  const headers = await headersToPlan(source, ref, signal)
   const holds = holdsOf(o.localKey, { source: source.name, series: ref }, headers)
   const released = new Set((await releasedHolds(o.db, holds)).map(({ digest }) => digest))
   const plan = planSeries(headers, { released: () => true })

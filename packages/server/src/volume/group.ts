@@ -7,7 +7,7 @@ import { judge, type Fault } from './judge.ts'
 import type { Plane } from './plane.ts'
 import type { Refusal, SeriesPlan } from './plan.ts'
 import { planVolume } from './plan-volume.ts'
-import { planesOf } from './planes/index.ts'
+import { planesHeld, planesOf } from './planes/index.ts'
 
 /**
  * Objects of one series that are looked at: their headers are in memory together, and planned in one go. A volume of more
@@ -15,7 +15,7 @@ import { planesOf } from './planes/index.ts'
  */
 export const MAX_OBJECTS = 10_000
 /** Planes of one series: ten thousand mosaics of 64 tiles are more than anybody makes. */
-const MAX_PLANES = 400_000
+export const MAX_PLANES = 400_000
 /** Each is a GUID with a key of its own: the longest series of times have a few thousand. */
 const MAX_VOLUMES = 5_000
 
@@ -32,14 +32,14 @@ export interface PlanOptions {
  * What a series is to us: the volumes that its images make, and what is refused. An object that may be part of a volume and is
  * refused takes the others of its SOP class with it, for else a slice would be missing without a word.
  *
- * @param headers of every object of one series, in any order; of more than MAX_OBJECTS the rest may be left out
+ * @param headers of every object of one series, in any order; of more than MAX_OBJECTS, or of MAX_PLANES planes, the rest may be left out
  * @see docs/formats/volume.md
  */
 export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = {}): SeriesPlan {
   if (headers.length > MAX_OBJECTS) return tooMany(headers.length, `more than ${MAX_OBJECTS} objects`)
+  if (isTooLong(headers)) return tooMany(headers.length, `more than ${MAX_PLANES} images`)
   const { kept, refused } = withoutRepeats(headers)
   const { planes, faulty } = look(kept, o)
-  if (planes.length > MAX_PLANES) return tooMany(headers.length, `more than ${MAX_PLANES} images`)
   for (const { fault } of faulty) refused.push({ ...fault, instances: 1 })
   const conflict = severalPatients(planes)
   if (conflict) {
@@ -67,6 +67,12 @@ export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = 
     refused: merge(refused),
     ...(questioned.length > 0 && { questioned }),
   }
+}
+
+/** True for headers that were perhaps not read to the end of their series, since it is not planned. */
+export function isTooLong(headers: readonly InstanceHeader[]): boolean {
+  const planes = headers.reduce((sum, header) => sum + planesHeld(header), 0)
+  return headers.length > MAX_OBJECTS || planes > MAX_PLANES
 }
 
 function tooMany(instances: number, what: string): SeriesPlan {

@@ -1,6 +1,6 @@
 import type { InstanceHeader } from '../../dicom/source.ts'
 
-/** How many planes an object says that it has, sound or not: what it takes to hold and to plan it grows with them. */
-export function planeCount({ frames, tiles }: InstanceHeader): number {
-  return Math.max(Number.isFinite(frames) ? frames : 1, tiles?.count ?? 1, 1)
+/** Of how many planes a header holds facts, sound or not: the memory that it takes grows with them. */
+export function planesHeld({ frameTable, tiles, nuclear }: InstanceHeader): number {
+  return Math.max(frameTable?.frames ?? 1, tiles?.count ?? 1, nuclear?.slices.length ?? 1, 1)
 }

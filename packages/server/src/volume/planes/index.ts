@@ -1,1 +1,2 @@
+export { planesHeld } from './count.ts'
 export { planesOf } from './planes-of.ts'
