@@ -1,7 +1,7 @@
 import { MdmError } from '@mdm/core/errors'
 import { VOLUMES_SHOWN, type DeidPreview } from '@mdm/core/wire/deid'
 import { listElements } from '../dicom/part10/index.ts'
-import type { DicomSource, InstanceHeader, SeriesRef, StoredObject } from '../dicom/source.ts'
+import type { DicomSource, SeriesRef, StoredObject } from '../dicom/source.ts'
 import { COLUMNS } from '../metadata/column-rights.ts'
 import { planSeries } from '../volume/group.ts'
 import type { VolumePlan } from '../volume/plan.ts'
