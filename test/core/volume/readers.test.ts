@@ -139,6 +139,19 @@ t.test('ITK opens no sheared NIfTI file; the NRRD it opens', async (t) => {
   await t.rejects(fileOf('metaimage', volume, sampleVoxels(volume)), { code: 'MDM_USAGE' })
 })
 
+t.test('ITK opens a set of colours as NIfTI, and not as NRRD', async (t) => {
+  const volume = sampleVolume('axial', { type: 'rgb24' })
+  const axis: SeriesAxis = { name: 'time', unit: 's', values: [0, 1.5] }
+  const voxels = Buffer.concat([1, 2].map((seed) => sampleVoxels(volume, seed)))
+  const dir = t.testdir({})
+  for (const format of ['nifti', 'nrrd'] as const)
+    await writeFile(join(dir, `set${EXTENSIONS[format]}`), await fileOf(format, volume, voxels, axis))
+  const image = await readImageNode(join(dir, 'set.nii'))
+  t.same(image.size, [5, 4, 3, 2])
+  t.ok(off(image.data as Uint8Array, storedNumbers(volume, voxels)) === 0)
+  await t.rejects(readImageNode(join(dir, 'set.nrrd')))
+})
+
 t.test(
   'a set of volumes is four dimensions to both; an NRRD list is a vector at each voxel to ITK',
   async (t) => {
