@@ -72,8 +72,9 @@ async function filledIn(example: string, words: Words, scratch: string, used: Se
 }
 
 async function valuesFor(grid: Grid): Promise<Words> {
+  const { registered } = (await grid.ok('admin', ['register', '--json'])).json
   await addEchoes(join(grid.dir, 'source'), 'echoes')
-  const { registered, sets } = (await grid.ok('admin', ['register', '--json'])).json
+  const { sets } = (await grid.ok('admin', ['register', '--json'])).json
   const volume = registered.find((v: { modality: string }) => v.modality === 'MR')
   const me = (await grid.ok('admin', ['whoami', '--json'])).json
   const shown = (await grid.ok('admin', ['config', 'show', '--json'])).json

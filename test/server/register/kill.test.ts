@@ -1,5 +1,11 @@
 import t from 'tap'
-import { killAtStep, killAtTombstone, STEPS, TOMBSTONE_STEPS } from '../../fixtures/crash/register-kills.ts'
+import {
+  killAtStep,
+  killAtTombstone,
+  STEPS,
+  STEPS_OF_SEVERAL,
+  TOMBSTONE_STEPS,
+} from '../../fixtures/crash/register-kills.ts'
 import { createWorld, park } from '../../fixtures/crash/world.ts'
 
 // Processes start slowly on a machine with much to do.
@@ -17,6 +23,10 @@ t.test(
       'killed when two key servers have a share of the pseudonym key',
     )
     for (const step of STEPS) t.strictSame(await killAtStep(world, step), [], `killed after ${step}`)
+    for (const step of STEPS_OF_SEVERAL) {
+      const found = await killAtStep(world, step, world.addEchoes)
+      t.strictSame(found, [], `killed after ${step} of a series of two volumes`)
+    }
     for (const step of TOMBSTONE_STEPS)
       t.strictSame(await killAtTombstone(world, step), [], `killed after ${step} of a tombstone`)
     await park(world, false)
