@@ -7,6 +7,7 @@ import { grant, revoke } from '../../packages/core/src/access/acl.ts'
 import { openVolume } from '../../packages/core/src/access/decrypt.ts'
 import { fetchFileKey } from '../../packages/core/src/access/file-key.ts'
 import { list, metadataOf, volumeRow } from '../../packages/core/src/access/metadata.ts'
+import { setNamed } from '../../packages/core/src/access/sets.ts'
 import type { Session } from '../../packages/core/src/access/session.ts'
 import type { Principal } from '../../packages/core/src/acl/principal.ts'
 import { Kid, type Guid } from '../../packages/core/src/names.ts'
@@ -14,6 +15,7 @@ import { getHealth } from '../../packages/core/src/wire/common.ts'
 import { createBackupKey } from '../../packages/server/src/backup/age.ts'
 import { backUp } from '../../packages/server/src/backup/back-up.ts'
 import { restore } from '../../packages/server/src/backup/restore.ts'
+import { addEchoes } from '../fixtures/echoes.ts'
 import { checkInvariants, siteRows } from '../server/register/invariants.ts'
 import { addSeries, registerAll, startSiteGrid, until, type User } from '../server/site-grid.ts'
 
@@ -206,6 +208,28 @@ t.test('a series that changed since keeps its GUID, and no version names two con
   t.not(kidOf(changed, 2), kid)
   t.strictSame(siteRows(grid, `select kid from versions where guid = '${changed}' and version = 1`), [])
   t.match((await registerAll(admin)).at(-1), { type: 'done', report: { registered: [], refused: [] } })
+})
+
+t.test('volumes whose labels changed since keep their GUIDs, and so does their set', async (t) => {
+  // Registered as the only one of its series, the first is one of two when it is looked for again.
+  for (const echoes of [[0], [1]]) {
+    await addEchoes(grid.source, 'echoes', { echoes })
+    await registerAll(admin)
+  }
+  const today = await guids()
+  const [set] = siteRows(grid, 'select guid from sets')
+  const { members } = await setNamed(admin, { guid: set!.guid as Guid })
+  await grid.stopSite()
+  rmSync(site.dir, { recursive: true })
+  await restore('site', { from: backupOf('site'), identity, dir: site.dir })
+  await grid.startSite()
+  await until(async () => (await guids().catch(() => [])).length === today.length)
+  await until(async () => siteRows(grid, 'select guid from sets').length === 1)
+  t.strictSame(await guids(), today)
+  const again = await setNamed(admin, { guid: set!.guid as Guid })
+  t.strictSame(again.members, members)
+  t.equal(again.version, 1001, 'further than any version that somebody may hold')
+  t.match((await registerAll(admin)).at(-1), { type: 'done', report: { registered: [], sets: [], gone: [] } })
 })
 
 t.test('key servers restored from a backup serve only what holds today', async (t) => {
