@@ -6,9 +6,6 @@ import { planSeries, type PlanOptions } from '../volume/group.ts'
 import type { SeriesPlan } from '../volume/plan.ts'
 import type { SeriesJob } from './register-series.ts'
 
-/** How a series is planned: planSeries, unless a test has another. */
-export type Planner = (headers: readonly InstanceHeader[], o: PlanOptions) => SeriesPlan
-
 /**
  * The plan of a series that is there. Objects that look like copies of each other are read, for their pixels decide; gaps that were
  * once allowed stay allowed.
@@ -16,17 +13,16 @@ export type Planner = (headers: readonly InstanceHeader[], o: PlanOptions) => Se
  * @throws MDM_SOURCE_UNREACHABLE
  */
 export async function planOf(
-  o: { readonly db: SiteQueries; readonly plan?: Planner | undefined },
+  o: { readonly db: SiteQueries },
   of: SeriesJob,
   headers: readonly InstanceHeader[],
   options: Pick<PlanOptions, 'released'>,
 ): Promise<SeriesPlan> {
-  const plan = o.plan ?? planSeries
   const allowGaps = of.allowGaps === true || (await hadGaps(o.db, of.source.name, of.ref))
-  const first = plan(headers, { ...options, allowGaps })
+  const first = planSeries(headers, { ...options, allowGaps })
   if (first.questioned === undefined) return first
   const digests = await pixelDigests(of, first.questioned)
-  return plan(headers, { ...options, allowGaps, digests })
+  return planSeries(headers, { ...options, allowGaps, digests })
 }
 
 /** True where somebody allowed gaps when a volume of the series was registered: its header says where its slices are. */

@@ -18,7 +18,7 @@ import { headersToPlan } from './headers-to-plan.ts'
 import { refusalDigest, setKey, sopsOf, volumeKey } from './fingerprints.ts'
 import { holdsOf, releasedHolds, type Hold } from './holds.ts'
 import { flushOutbox } from './outbox.ts'
-import { planOf, type Planner } from './plan-of.ts'
+import { planOf } from './plan-of.ts'
 import {
   isThere,
   knownVolume,
@@ -60,8 +60,6 @@ export interface RegisterOptions extends CommitOptions {
   readonly retained: Retained
   /** seals what the site tells itself beside each share */
   readonly noteKey: KeyObject
-  /** what a series is to us, where it is not planSeries that says so */
-  readonly plan?: Planner
   /** called when a step is durable; what it throws is a crash there */
   readonly after?: (step: Step) => void | Promise<void>
 }
