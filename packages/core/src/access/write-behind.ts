@@ -1,7 +1,7 @@
 import { blockBuffer } from './direct-file.ts'
 
 /** Bytes written with one call, unless told; twice as much is held, and lost when the process is killed. */
-const PIECE_BYTES = 512 * 1024
+const PIECE_BYTES = 256 * 1024
 /** What waits to be written is on its way after this time, however little it is. */
 const LINGER_MS = 100
 
