@@ -33,6 +33,9 @@ t.test('the bench measures every kind of row beside real programs', { timeout: 3
       ['ct dimse orthanc: ours, cold / getscu as shipped', 0.15],
       ['ct dicomweb orthanc: ours, cold / WADO-RS to files', 0.9],
       ['1 GB warm: ours / curl from nginx', 2],
+      ['decode rle: ours / dcmdrle', 2],
+      ['decode jpeg-lossless: ours / dcmdjpeg', 2],
+      ['decode jpeg-ls: ours / dcmdjpls', 2],
     ],
     'every comparison with its bar',
   )
