@@ -30,7 +30,7 @@ t.test('every example of every help text runs', async (t) => {
     t.ok(examples.length > 0, `mdm ${id} has examples`)
     for (const example of examples) {
       await t.test(example, { timeout: 120_000 }, async (t) => {
-        if (/\bquarantine\b/.test(example)) await addRefused(grid)
+        if (/\bquarantine\b|QUARANTINE_ID/.test(example)) await addRefused(grid)
         if (/\b(HELD_ID|RELEASED_ID)\b/.test(example)) await addHeld(grid)
         const scratch = await mkdtemp(join(grid.scratch, 'example-'))
         const command = await filledIn(example, words, scratch, used)
@@ -101,6 +101,7 @@ async function valuesFor(grid: Grid): Promise<Words> {
       return file
     },
     HELD_ID: () => heldId(grid),
+    SERIES_UID: async () => (await addSeries(join(grid.dir, 'source'), `look-${randomUUID()}`)).series,
     RELEASED_ID: async () => {
       const id = await heldId(grid)
       await grid.ok('admin', ['quarantine', 'release', id, '--reason', 'an example'])

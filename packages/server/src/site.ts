@@ -217,7 +217,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     registerRoutes(app, { db, registration, roster, audit })
     const releases = openReleases({ db, audit, now, site: config.site })
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
-    previewRoutes(app, { db, site, localKey, pseudonyms, retained, sources, roster, audit })
+    previewRoutes(app, { db, site, localKey, retained, sources, roster, audit })
     deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)

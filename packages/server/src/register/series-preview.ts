@@ -1,3 +1,4 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { MdmError } from '@mdm/core/errors'
 import { VOLUMES_SHOWN, type DeidPreview } from '@mdm/core/wire/deid'
 import { listElements } from '../dicom/part10/index.ts'
@@ -7,12 +8,15 @@ import { planSeries } from '../volume/group.ts'
 import type { VolumePlan } from '../volume/plan.ts'
 import { headersToPlan } from './headers-to-plan.ts'
 import { holdsOf, releasedHolds } from './holds.ts'
-import type { PseudonymKeys } from './pseudonyms/derive.ts'
+import { pseudonymKeysOf } from './pseudonyms/derive.ts'
 import { seriesHandle, type RegisterOptions } from './register-series.ts'
 import { withPseudonyms } from './register-volume.ts'
 
 /** Of the object whose elements are shown; what lies behind are pixels. */
 const MOST_BYTES = 4 << 20
+
+/** In place of what a key makes. */
+const MADE = '(made at registration)'
 
 /** Attributes that the header of a volume is made of, by tag. */
 const IN_HEADER = new Set(
@@ -21,7 +25,7 @@ const IN_HEADER = new Set(
   ),
 )
 
-export type PreviewOptions = Pick<RegisterOptions, 'db' | 'localKey' | 'site' | 'pseudonyms' | 'retained'>
+export type PreviewOptions = Pick<RegisterOptions, 'db' | 'localKey' | 'site' | 'retained'>
 
 /**
  * Reads a series as registration would and says what would leave of it if a person released what is held; nothing is stored.
@@ -36,7 +40,6 @@ export async function seriesPreview(
   const holds = holdsOf(o.localKey, { source: source.name, series: ref }, headers)
   const released = new Set((await releasedHolds(o.db, holds)).map(({ digest }) => digest))
   const plan = planSeries(headers, { released: () => true })
-  const keys = plan.volumes.length === 0 ? undefined : await o.pseudonyms.keys(signal)
   const shown = headers.find(({ sop }) => holds.some(({ sops }) => sops.has(sop))) ?? headers[0]
   if (shown === undefined) throw new MdmError('MDM_NOT_FOUND', 'the series is not at its source')
   return {
@@ -48,25 +51,21 @@ export async function seriesPreview(
     })),
     refused: plan.refused.map(({ code, reason, instances }) => ({ code, reason, instances })),
     volumeCount: plan.volumes.length,
-    volumes: plan.volumes.slice(0, VOLUMES_SHOWN).map((volume) => leaves(o, ref, volume, keys!)),
+    volumes: plan.volumes.slice(0, VOLUMES_SHOWN).map((volume) => leaves(o, ref, volume)),
     ...(await elementsOf(source, { ref, sop: shown.sop, signal })),
   }
 }
 
-function leaves(
-  o: PreviewOptions,
-  ref: SeriesRef,
-  planned: VolumePlan,
-  keys: PseudonymKeys,
-): DeidPreview['volumes'][number] {
-  const plan = withPseudonyms(o, { plan: planned, ref }, keys)
-  const { tables } = plan
+function leaves(o: PreviewOptions, ref: SeriesRef, planned: VolumePlan): DeidPreview['volumes'][number] {
+  // What the key of the site makes is told as such: a look must not make that key, or wait for key servers.
+  const plan = withPseudonyms(o, { plan: planned, ref }, pseudonymKeysOf(createSecretKey(randomBytes(32))))
   return {
     ...{ label: plan.label, profile: plan.profile },
     header: plan.header.toString('latin1').trimEnd().split('\n'),
     columns: COLUMNS.flatMap(({ table, column, view }) => {
-      const value = tables[table][column] ?? null
-      return value === null ? [] : [{ table, column, view, value }]
+      const value = plan.tables[table][column] ?? null
+      const isMade = typeof value === 'string' && value !== planned.tables[table][column]
+      return value === null ? [] : [{ table, column, view, value: isMade ? MADE : value }]
     }),
   }
 }

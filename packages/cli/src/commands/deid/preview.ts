@@ -17,7 +17,7 @@ export default class DeidPreviewCommand extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> QUARANTINE_ID',
     '<%= config.bin %> <%= command.id %> QUARANTINE_ID --json',
-    '<%= config.bin %> <%= command.id %> --source SOURCE --where "series_uid=SERIES_UID"',
+    '<%= config.bin %> <%= command.id %> --source SOURCE --where "series_uid = SERIES_UID"',
   ]
   static override args = {
     series: Args.string({

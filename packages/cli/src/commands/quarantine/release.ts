@@ -7,13 +7,13 @@ import { registeredTable, remarks, settle } from '../../registration-run.ts'
 export default class QuarantineRelease extends BaseCommand {
   static override summary = 'let images leave that were held because they may show who the patient is'
   static override description = [
-    'For administrators of the site, and for rows of MDM_PRIVACY_HELD only. Look first: the',
+    'For administrators of the site, and for rows of MDM_PRIVACY_HELD only. Look first: "deid preview" shows what would leave, and the',
     'pixels are to be looked at, every one of them. The release counts for exactly the objects of the row: if one of them changes, or',
     'another comes to their series, the series is held again. The series is registered next. Your name and the reason go to the audit',
     'log of the site: write no patient into it. "quarantine retract" takes a release back.',
   ].join(' ')
   static override examples = [
-    '<%= config.bin %> quarantine show HELD_ID && <%= config.bin %> <%= command.id %> HELD_ID --reason "looked at all frames, no text"',
+    '<%= config.bin %> deid preview HELD_ID && <%= config.bin %> <%= command.id %> HELD_ID --reason "looked at all frames, no text"',
     '<%= config.bin %> <%= command.id %> HELD_ID --reason "reformats of our own console" --json',
   ]
   static override args = quarantineArgs

@@ -21,7 +21,7 @@ declare module 'dcmjs' {
       DicomMetaDictionary: {
         denaturalizeDataset(dataset: Record<string, unknown>): Record<string, Element>
         /** by tag, such as (0010,0010) */
-        dictionary: Record<string, { name: string; vr: string }>
+        dictionary: Record<string, { name: string; vr: string } | undefined>
       }
     }
   }
