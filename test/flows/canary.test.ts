@@ -84,6 +84,7 @@ t.test('nothing that names a patient is in any byte outside the site database', 
       ).code,
       0,
     )
+  t.equal((await asScientist('preview', main, '-o', `${dir}.png`)).code, 0)
   t.equal((await asScientist('get', ...guids, '-o', `${dir}-all/`, '--json')).code, 0)
   t.equal((await asScientist('get', main, '--json', '-o', `${dir}-raw/`, '--level', 'raw')).code, 0)
   t.equal((await asScientist('ls', '--format', 'json')).code, 0)
