@@ -1,7 +1,15 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Session } from '../../packages/core/src/access/session.ts'
 import { checkSite } from '../../packages/server/src/check/site.ts'
 import type { Step } from '../../packages/server/src/register/register-series.ts'
+import { openLog } from '../../packages/server/src/http/log.ts'
+import { startKeyServer } from '../../packages/server/src/keys.ts'
+import { provisionKeyServer } from '../../packages/server/src/provision/key-server.ts'
+import { nextRoster } from '../../packages/server/src/provision/next-roster.ts'
+import { freePorts } from '../../packages/server/src/provision/ports.ts'
+import { openRosters } from '../../packages/server/src/store/rosters.ts'
 import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from '../server/site-grid.ts'
 import { auditOf, changeStore, checkInvariants, rowsOf } from '../server/register/invariants.ts'
 import { guidsOf, hasKey, keyRow, pseudonyms } from '../server/register/pseudonyms/looks.ts'
@@ -95,4 +103,32 @@ t.test('a site that lost the row of its key finds the same one at its key server
     await until(async () => (await volumes(admin)) === 3)
     t.strictSame(pseudonyms(grid), [before])
   })
+})
+
+t.test('a key server that joins the roster of a site that runs gets a share of the key', async (t) => {
+  const grid = await startSiteGrid(t, { series: [{ patient }] })
+  const admin = await grid.as('admin')
+  await registerAll(admin)
+  const [before] = pseudonyms(grid)
+  const [port] = (await freePorts('127.0.0.1', 1)) as [number]
+  const fourth = await provisionKeyServer(join(grid.dir, 'keys-4'), { host: '127.0.0.1', port })
+  const none = { cas: [], nameSpaces: [], administrators: [] }
+  const { site, keyServers } = grid.provisioned
+  const { roster, fingerprint } = await nextRoster(site.config, { ...none, keyServers: [fourth.serverFile] })
+  const jws = await readFile(roster, 'utf8')
+  for (const { dir } of [...keyServers, fourth])
+    await (await openRosters(join(dir, 'rosters'))).trust(jws.trim(), fingerprint)
+  const server = await startKeyServer(fourth.config, { log: openLog({ level: 'silent' }) })
+  t.teardown(() => server.stop())
+
+  await until(async () => {
+    await volumes(admin)
+    return keyRow(grid).epoch === 2
+  })
+  const rows = rowsOf(fourth.config, `select epoch from share where kid = '${keyRow(grid).kid}'`)
+  t.same(rows, [{ epoch: 2 }])
+  await addSeries(grid.source, 'more', { patient })
+  await registerAll(admin)
+  await until(async () => (await volumes(admin)) === 2)
+  t.strictSame(pseudonyms(grid), [before])
 })

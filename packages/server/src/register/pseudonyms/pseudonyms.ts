@@ -9,7 +9,7 @@ import { renewRows } from './renew-rows.ts'
 import { splitAgain } from './split-again.ts'
 import { hasOlder, storedKey, type StoredKey } from './stored-key.ts'
 
-/** After a split that not every key server took, ms. */
+/** After a look that not every key server answered, or a split that not every one took, ms. */
 const SPLIT_AGAIN_MS = 600_000
 
 /** What makes pseudonyms: a key that m key servers give, kept in memory from then on and nowhere else (decision 44). */
@@ -35,6 +35,7 @@ export function openPseudonyms(o: PseudonymKeyOptions & { readonly log: Log }): 
   let told = false
   /** digest of the roster under which the split was found whole */
   let splitOf: string | undefined
+  let tried: string | undefined
   let splitDue = 0
 
   const get = async (signal: AbortSignal): Promise<PseudonymKeys> => {
@@ -49,7 +50,9 @@ export function openPseudonyms(o: PseudonymKeyOptions & { readonly log: Log }): 
 
   const keepSplit = async (signal: AbortSignal): Promise<void> => {
     const { digest } = o.roster()
-    if (held === undefined || splitOf === digest || performance.now() < splitDue) return
+    if (held === undefined || splitOf === digest || (tried === digest && performance.now() < splitDue)) return
+    if ((await notReady(o.keyServers(), signal)).length > 0) return
+    tried = digest
     splitDue = performance.now() + SPLIT_AGAIN_MS
     const key = (await storedKey(o.db)) ?? held.key
     try {

@@ -4,7 +4,7 @@ import { jwsDigest } from '@mdm/core/crypto/jws'
 import type { KeyServerPeer } from '@mdm/core/grid/key-servers'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { inTransaction } from '../../store/transaction.ts'
-import { notReady, putShares } from '../key-servers.ts'
+import { putShares } from '../key-servers.ts'
 import { putOutbox } from '../outbox.ts'
 import { heldShares, type HeldShare } from './held-shares.ts'
 import { foundingOf, type PseudonymKeyOptions } from './make-key.ts'
@@ -27,7 +27,6 @@ export async function splitAgain(
   const { held, silent } = await heldShares({ servers, roster, guid }, signal)
   if (silent.length > 0) return false
   if (isWhole(key, held, servers, roster)) return true
-  if ((await notReady(servers, signal)).length > 0) return false
   const epoch = Math.max(key.epoch, ...held.map(({ manifest }) => manifest.epoch)) + 1
   const { site, m, n } = roster.body
   const { shares, manifest } = await createFileKey({
