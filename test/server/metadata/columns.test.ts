@@ -60,6 +60,7 @@ t.test('process shows what the decrypted header says anyway: modality, size, geo
     'image.rescale_slope',
     'image.rescale_intercept',
     'image.units',
+    'image.lossy',
     'medical.modality',
   ])
 })
