@@ -17,6 +17,7 @@ import {
   type AwkwardSeries,
 } from './awkward-series.ts'
 import { encodeDataSet, valuesOf, type Element } from './raw-object.ts'
+import { COMPRESSIONS, writeCompressedSeries } from './compressed-series.ts'
 import { wantedOf } from '../fixtures/wanted.ts'
 
 /** What a server is known not to do; whatever is not said here is expected of it. */
@@ -114,6 +115,22 @@ export function dicomSourceContract(
       )
     },
   )
+
+  for (const [how, awkward] of COMPRESSIONS)
+    if (!without.includes(awkward))
+      t.test(`${kind}: brings the frames of objects compressed by ${how}, decoded`, async (t) => {
+        const folder = t.testdir()
+        const series = await writeCompressedSeries(folder, how)
+        const source = await serve(t, folder)
+        const found = new Map<string, Buffer[]>()
+        for await (const { header, frame, pixels } of source.retrieve(series, wantedOf(series.sops))) {
+          const frames = found.get(header.sop) ?? []
+          t.equal(frames.length, frame, 'frames of an object are in its order')
+          found.set(header.sop, [...frames, pixels])
+        }
+        t.equal(found.size, series.sops.length)
+        for (const [k, sop] of series.sops.entries()) t.same(found.get(sop), series.frames[k], `object ${k}`)
+      })
 
   t.test(`${kind}: gives every object as it is stored`, async (t) => {
     const { source, ct } = await start(t)
