@@ -19,7 +19,7 @@ export interface Decoders {
 }
 
 /** A MiB takes a tenth of a second, and some on a busy machine; a decoder that takes longer hangs. */
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 20_000
 const TIMEOUT_MS_PER_MIB = 1_000
 /** A thread that has nothing to do ends: its memory is as large as its largest frame made it. */
 const IDLE_MS = 10_000
