@@ -6,7 +6,16 @@ import t from 'tap'
 import type { Report } from '../../bench/report/report.ts'
 import { missing } from '../fixtures/peers/peer.ts'
 
-const PROGRAMS = ['Orthanc', 'libOrthancDicomWeb.so', 'getscu', 'dcmcrle', 'dcm2niix', 'nginx', 'curl', 'openssl']
+const PROGRAMS = [
+  'Orthanc',
+  'libOrthancDicomWeb.so',
+  'getscu',
+  'dcmcrle',
+  'dcm2niix',
+  'nginx',
+  'curl',
+  'openssl',
+]
 const root = resolve(import.meta.dirname, '../..')
 
 // Nothing is said of time here: what the bench finds out is for a machine that does nothing else.
