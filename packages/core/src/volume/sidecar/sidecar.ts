@@ -109,6 +109,7 @@ function ownFacts({ guid, version, format, sha256, volume, axis }: SidecarFacts)
     sha256,
     inverted: volume.inverted === true,
     lossy: volume.lossy === true,
+    ...(volume.unplaced === undefined ? {} : { unplaced: volume.unplaced }),
     ...(volume.slicePositions === undefined ? {} : { slicePositions: volume.slicePositions }),
     ...(axis === undefined
       ? {}
