@@ -18,11 +18,13 @@ const digits = (text: string): string => text.replace(/\D/g, '')
 export const PATTERNS: readonly Pattern[] = [
   /** an element of the patient's group with its VR, little endian: a DICOM header, also in the middle of another file */
   { rule: 'dicom-patient', expression: /\x10\x00[\x00-\xff]{2}(?:PN|LO|DA|CS|AS|SH|LT|DS)[\x00-\xff]\x00/g },
-  /** DICOM PS3.5 6.2: family name ^ given name */
+  /** DICOM PS3.5 6.2: family name ^ given name, in ASCII or UTF-8 */
   {
     rule: 'person-name',
     expression:
-      /(?<![A-Za-z])[A-Z\xc0-\xde][A-Za-z\xc0-\xff'-]{1,63}\^[A-Z\xc0-\xde][A-Za-z\xc0-\xff'-]{1,63}/g,
+      /(?<=^|[\0-\x20"'\\=,:;(>|[{])[A-Z](?:[A-Za-z'-]|\xc3[\x80-\xbf]){1,63}\^[A-Z](?:[A-Za-z'-]|\xc3[\x80-\xbf]){1,63}(?=$|[\0-\x20"'\\=^,:;)<|\]}])/g,
+    // bytes of an image or a ciphertext have shorter ones by chance
+    holds: (text) => text.length >= 8,
   },
   /** YYYYMMDD, YYYY-MM-DD, DD.MM.YYYY; a time of day after it makes it a record of a program */
   {
