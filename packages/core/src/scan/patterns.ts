@@ -49,7 +49,8 @@ export const PATTERNS: readonly Pattern[] = [
   },
   {
     rule: 'e-mail',
-    expression: /[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{2,63}){1,4}/g,
+    expression:
+      /(?<=^|[\0-\x20"'\\=,:;(>|[{<])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{2,63}){1,4}(?=$|[\0-\x20"'\\,:;)<>|\]}.])/g,
   },
   {
     rule: 'iban',
