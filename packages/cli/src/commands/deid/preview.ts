@@ -35,7 +35,8 @@ export default class DeidPreviewCommand extends BaseCommand {
 
   async run(): Promise<DeidPreview> {
     const { args, flags } = await this.parse(DeidPreviewCommand)
-    const question = await questionOf(args.series, flags)
+    const { source, where } = flags
+    const question = await questionOf(args.series, { source, where })
     const preview = await this.withSession(flags, async (session) => {
       const { previewSeries } = await import('@mdm/core/access/deid')
       return await previewSeries(session, question, this.signal)
