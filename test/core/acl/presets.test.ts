@@ -15,6 +15,7 @@ const TABLE: Record<Preset, Record<string, string>> = {
     key: 'read',
     'metadata:image': 'read',
     'metadata:medical': 'research',
+    'metadata:dicom': 'research',
     'metadata:protocol': 'read',
   },
   clinical: {
