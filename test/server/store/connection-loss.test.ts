@@ -26,7 +26,9 @@ else {
       const mend = await endSessionOn(grid, 'slices', moment)
       t.match((await registerAll(admin)).at(-1), { type: 'error', code: 'MDM_STORE' })
       t.strictSame(await guidsOf(admin), [])
-      for (const table of ['volumes', 'versions', 'slices', 'image', 'access_lists', 'statements', 'outbox'])
+      // The pseudonym key was made before, in a transaction of its own.
+      const events = `outbox where event not like '%pseudonym-key-made%'`
+      for (const table of ['volumes', 'versions', 'slices', 'image', 'access_lists', 'statements', events])
         t.strictSame(siteRows(grid, `select 1 from ${table}`), [], table)
       mend()
       await ends(t, grid, admin)
