@@ -5,7 +5,8 @@ import { hitsIn, scanPaths } from '@mdm/core/scan/scan-files'
 import t from 'tap'
 import { startGrid, type Run } from '../fixtures/grid.ts'
 import { restartSite } from '../fixtures/site-process.ts'
-import { plant, upperBits } from './canary/planted.ts'
+import { upperBits } from './canary/pixels.ts'
+import { plant } from './canary/planted.ts'
 
 t.setTimeout(600_000)
 
@@ -30,7 +31,7 @@ t.test('nothing that names a patient is in any byte outside the site database', 
       const content = Buffer.concat([Buffer.from(path), await readFile(path)])
       for (const { where, bytes } of planted) if (content.includes(bytes)) byBytes.add(where)
       // what lies in single bits no search for bytes sees
-      const bits = hitsIn(evenAligned(content), { needles, patterns: false })
+      const bits = hitsIn(upperBits(content), { needles, patterns: false })
       for (const { canary } of bits) for (const seen of [byEngine, byBytes]) seen.add(planted[canary!]!.where)
     }
     const all = [...new Set(planted.map(({ where }) => where))]
@@ -111,7 +112,7 @@ t.test('nothing that names a patient is in any byte outside the site database', 
       files++
       const content = await readFile(path)
       const found = new Set([...foundIn(Buffer.from(name)), ...foundIn(content)])
-      if (/\.(nrrd|nii|mha)$/.test(name)) for (const where of foundIn(evenAligned(content))) found.add(where)
+      if (/\.(nrrd|nii|mha)$/.test(name)) for (const where of foundIn(upperBits(content))) found.add(where)
       if (found.size > 0) t.strictSame([...found], [], name)
     }
     t.ok(files > 40, `${files} files were searched`)
@@ -130,12 +131,6 @@ t.test('nothing that names a patient is in any byte outside the site database', 
       t.ok(seen.includes(text), where)
   })
 })
-
-/** The letters that lie in the upper bits of 16-bit words, whichever byte those begin at. */
-function evenAligned(content: Buffer): Buffer {
-  const starts = [0, 1, 2, 3].map((at) => upperBits(content.subarray(at)))
-  return Buffer.concat(starts.flatMap((bits) => [bits, Buffer.from('|')]))
-}
 
 async function filesOf(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true })
