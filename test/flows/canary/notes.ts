@@ -8,6 +8,8 @@ export interface Planted {
   readonly text: string
   /** as it stands in the object */
   readonly bytes: Buffer
+  /** it stands in voxels that are delivered, so it must be found there: a search that finds nothing else is one that works */
+  readonly isDelivered: boolean
 }
 
 export type Notes = ReturnType<typeof takeNotes>
@@ -29,7 +31,7 @@ export function takeNotes() {
   const planted: Planted[] = []
   let count = 0
   const note = (where: string, text: string, bytes: Buffer = Buffer.from(text, 'latin1')): string => {
-    planted.push({ where, text, bytes })
+    planted.push({ where, text, bytes, isDelivered: false })
     return text
   }
   /** A new text, noted. */
@@ -43,5 +45,11 @@ export function takeNotes() {
   /** Sixteen bytes that begin with such a text, behind some that say nothing. */
   const bytes = (where: string, before = 0): Buffer =>
     Buffer.concat([Buffer.alloc(before), Buffer.from(text(where).padEnd(16, '.'))])
-  return { planted, note, text, element, bytes }
+  /** A text for voxels that are delivered. */
+  const delivered = (where: string): string => {
+    const stored = FORMS.text(String(++count).padStart(3, '0'))
+    planted.push({ where, text: stored, bytes: Buffer.from(stored, 'utf16le'), isDelivered: true })
+    return stored
+  }
+  return { planted, note, text, element, bytes, delivered }
 }

@@ -3,29 +3,42 @@ import type { Element } from '../../conformance/raw-object.ts'
 const COLUMNS = 16
 const ROWS = 12
 
-/** What makes an object a slice of a CT series, without anybody's name. */
-export function image(k: number): Element[] {
+/** The first word in which pixelsOf() puts letters that are stored: behind all that is above them. */
+const STORED_FROM = 64
+
+/**
+ * What makes an object a slice, without anybody's name.
+ *
+ * @param o CT, AXIAL and 12 bits unless told
+ */
+export function image(k: number, o: { modality?: string; type?: string; bits?: number } = {}): Element[] {
+  const { modality = 'CT', type = 'AXIAL', bits = 12 } = o
   const text = (tag: string, vr: string, value: string): Element => ({ tag, vr, value })
   const number = (tag: string, value: number): Element => ({ tag, vr: 'US', value: [value] })
   return [
-    ...[text('00080008', 'CS', 'ORIGINAL\\PRIMARY\\AXIAL'), text('00080060', 'CS', 'CT')],
+    ...[text('00080008', 'CS', `ORIGINAL\\PRIMARY\\${type}`), text('00080060', 'CS', modality)],
     ...[text('00180050', 'DS', '2'), text('00200013', 'IS', String(k + 1))],
     ...[text('00200032', 'DS', `0\\0\\${2 * k}`), text('00200037', 'DS', '1\\0\\0\\0\\1\\0')],
     ...[number('00280002', 1), text('00280004', 'CS', 'MONOCHROME2')],
     ...[number('00280010', ROWS), number('00280011', COLUMNS), text('00280030', 'DS', '1\\1')],
-    ...[number('00280100', 16), number('00280101', 12), number('00280102', 11), number('00280103', 0)],
+    ...[number('00280100', 16), number('00280101', bits), number('00280102', bits - 1)],
+    ...[number('00280103', 0)],
     ...[text('00281052', 'DS', '0'), text('00281053', 'DS', '1')],
   ]
 }
 
-/** Values of 12 bits, and a text in the four bits above, half a letter in each word. */
-export function pixelsOf(k: number, text: string): Buffer {
+/**
+ * Values of 12 bits.
+ *
+ * @param o `above`: a text in the four bits above, half a letter in each word; `stored`: one in the values, a letter in each
+ */
+export function pixelsOf(k: number, o: { above?: string; stored?: string } = {}): Buffer {
   const pixels = Buffer.alloc(COLUMNS * ROWS * 2)
-  const letters = Buffer.from(text)
+  const [above, stored] = [Buffer.from(o.above ?? ''), Buffer.from(o.stored ?? '')]
   for (let i = 0; i < COLUMNS * ROWS; i++) {
-    const letter = letters[i >> 1] ?? 0
+    const letter = above[i >> 1] ?? 0
     const half = i % 2 === 0 ? letter >> 4 : letter & 15
-    pixels.writeUInt16LE((half << 12) | (100 * k + i), 2 * i)
+    pixels.writeUInt16LE((half << 12) | (stored[i - STORED_FROM] ?? 100 * k + i), 2 * i)
   }
   return pixels
 }

@@ -1,13 +1,15 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { encodeDataSet, encodeFile, SYNTAXES, type Element } from '../../conformance/raw-object.ts'
+import type { Element } from '../../conformance/raw-object.ts'
+import { plantEchoes } from './echoes.ts'
 import { everyKind, namedAndTyped } from './elements.ts'
 import { NAMES } from './names.ts'
 import { FORMS, takeNotes, type Notes, type Planted } from './notes.ts'
 import { image, pixelsOf } from './pixels.ts'
+import { identify, ROOT, writer, type Write } from './write.ts'
+import { plantXrays } from './xrays.ts'
 
 const CT = '1.2.840.10008.5.1.4.1.1.2'
-const ROOT = '1.2.826.0.1.3680043.2.1143.4711'
 export const SLICES = 3
 
 /** A report and a key object beside the images of a series. */
@@ -16,16 +18,15 @@ const REPORTS = [
   ['1.2.840.10008.5.1.4.1.1.88.59', 'KO'],
 ] as const
 
-/** Writes an object, with texts beside its data set too. */
-type Write = (path: string, sopClass: string, sop: string, elements: readonly Element[]) => Promise<void>
-
-/** A series with a text of its own in every kind of element, a report, a key object, and a series for each character set. */
+/** Series of CT, echoes and X-rays with a text of its own in every kind of element, a report, a key object, and a series for each character set. */
 export async function plant(folder: string): Promise<Planted[]> {
   const notes = takeNotes()
   const dir = join(folder, notes.text('name of a folder'))
   await mkdir(dir, { recursive: true })
   const write = writer(notes)
   await plantCt(notes, dir, write)
+  await plantEchoes(notes, dir, write)
+  await plantXrays(notes, dir, write)
   await plantNames(notes, folder, write)
   return notes.planted
 }
@@ -33,11 +34,11 @@ export async function plant(folder: string): Promise<Planted[]> {
 async function plantCt(notes: Notes, dir: string, write: Write): Promise<void> {
   const identity = identify(notes, `${ROOT}.1`, `${ROOT}.2`)
   const file = notes.text('name of a file')
-  const inBits = notes.text('the bits above the stored ones')
+  const above = notes.text('the bits above the stored ones')
   const behind = notes.bytes('bytes behind the pixels')
   const texts = [...everyKind(notes, ''), ...namedAndTyped(notes, '', ['Kanarievogel', 'Victor'])]
   for (let k = 0; k < SLICES; k++) {
-    const pixels = { tag: '7fe00010', vr: 'OW', value: Buffer.concat([pixelsOf(k, inBits), behind]) }
+    const pixels = { tag: '7fe00010', vr: 'OW', value: Buffer.concat([pixelsOf(k, { above }), behind]) }
     const elements = [...identity, ...texts, ...image(k), pixels]
     await write(join(dir, `${file}${k}.dcm`), CT, `${ROOT}.3.${k}`, elements)
   }
@@ -64,37 +65,9 @@ async function plantNames(notes: Notes, folder: string, write: Write): Promise<v
       const elements: Element[] = [
         ...[...identity, { tag: '00080005', vr: 'CS', value: set }, named, inside, ...image(k)],
         ...[{ tag: '0008103e', vr: 'LO', value: stored }],
-        { tag: '7fe00010', vr: 'OW', value: pixelsOf(k, '') },
+        { tag: '7fe00010', vr: 'OW', value: pixelsOf(k) },
       ]
       await write(join(folder, `charset-${i}-${k}.dcm`), CT, `${ROOT}.5.${i}.3.${k}`, elements)
     }
-  }
-}
-
-function identify({ note }: Notes, study: string, series: string): Element[] {
-  return [
-    { tag: '0020000d', vr: 'UI', value: note('0020000d UI', study) },
-    { tag: '0020000e', vr: 'UI', value: note('0020000e UI', series) },
-  ]
-}
-
-function writer(notes: Notes): Write {
-  const meta: Element[] = [
-    notes.element('00020016', 'AE', (n) => `${FORMS.code(n)}AE`),
-    notes.element('00020100', 'UI', FORMS.uid),
-    { tag: '00020102', vr: 'OB', value: notes.bytes('private file meta information') },
-  ]
-  const preamble = notes.bytes('preamble')
-  return async (path, sopClass, sop, elements) => {
-    const all = [
-      { tag: '00080016', vr: 'UI', value: sopClass },
-      { tag: '00080018', vr: 'UI', value: notes.note('00080018 UI', sop) },
-      ...elements,
-    ]
-    const inOrder = all.toSorted((a, b) => (a.tag < b.tag ? -1 : 1))
-    const dataSet = encodeDataSet(inOrder, SYNTAXES.explicit)
-    const written = encodeFile(dataSet, sopClass, sop, SYNTAXES.explicit, meta)
-    preamble.copy(written)
-    await writeFile(path, written)
   }
 }
