@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { scanPaths } from '@mdm/core/scan/scan-files'
 import t from 'tap'
-import { startGrid, type Run } from '../fixtures/grid.ts'
+import { startGrid, type Grid, type Run } from '../fixtures/grid.ts'
 import { restartSite } from '../fixtures/site-process.ts'
 import { ECHO_TIMES } from './canary/echoes.ts'
 import { upperBits } from './canary/pixels.ts'
@@ -58,6 +58,8 @@ t.test('nothing that names a patient is in any byte outside the site database', 
   const setGuids = (sets as { guid: string }[]).map(({ guid }) => guid)
   const to = grid.users.scientist.dn
   await admin('acl', 'grant', ...guids, '--to', to, '--preset', 'research', '--json')
+  // The site goes on from what it wrote down, now with a listener for its operator.
+  const { metrics } = await restartSite(grid, measured)
   const asScientist = async (...args: string[]) =>
     say(
       `scientist: ${args.slice(0, 2).join(' ')} ${args.slice(-2).join(' ')}`,
@@ -65,35 +67,36 @@ t.test('nothing that names a patient is in any byte outside the site database', 
     )
   const dir = join(grid.scratch, 'out')
   const [echo, set, xRay] = [echoes[3]!, setGuids[1]!, xRays[1]!]
-  for (const [format, code, ...names] of [
+  const formats: [string, number, ...string[]][] = [
     ['nrrd', 0, main, set, ...xRays],
-    ['nifti', 0, main, set, ...xRays],
+    ['nifti', 0, main, ...xRays],
     ['nifti-gz', 0, main, set, ...xRays],
     // what a format cannot hold is refused by name
     ['metaimage', 10, main, set, ...xRays],
     ['dicom', 10, main, echo, set, xRay],
-  ] as [string, number, ...string[]][]) {
-    const beside = format === 'dicom' ? [] : ['--sidecar']
-    const run = await asScientist(
-      'get',
-      ...names,
-      '-o',
-      `${dir}-${format}/`,
-      ...beside,
-      '--timings',
-      '--format',
-      format,
-    )
+  ]
+  const gets = formats.map(async ([format, code, ...names]) => {
+    const to = ['-o', `${dir}-${format}/`, ...(format === 'dicom' ? [] : ['--sidecar'])]
+    const run = await asScientist('get', ...names, ...to, '--timings', '--format', format)
     t.equal(run.code, code, format)
+  })
+  const done = async (...args: string[]) => {
+    const run = await asScientist(...args)
+    t.equal(run.code, 0, `${args[0]} ends with 0`)
+    return run
   }
-  t.equal((await asScientist('preview', main, '-o', `${dir}.png`)).code, 0)
-  t.equal((await asScientist('get', ...guids, '-o', `${dir}-all/`, '--json')).code, 0)
-  t.equal((await asScientist('get', main, '--json', '-o', `${dir}-raw/`, '--level', 'raw')).code, 0)
-  t.equal((await asScientist('ls', '--format', 'json')).code, 0)
-  const listed = (await asScientist('ls', '--sets', '--json')).json.rows
+  await Promise.all([
+    ...gets,
+    done('get', set, '--sidecar', '--json', '-o', `${dir}-set.nii`),
+    done('preview', main, '-o', `${dir}.png`),
+    done('get', ...guids, '-o', `${dir}-all/`, '--json'),
+    done('get', main, '--json', '-o', `${dir}-raw/`, '--level', 'raw'),
+    done('ls', '--format', 'json'),
+    done('stat', ...setGuids, ...xRays, main, '--json'),
+  ])
+  const listed = (await done('ls', '--sets', '--json')).json.rows
   t.match(listed, [{ axis: 'echo', volumes: 2, values: ECHO_TIMES }, { values: ECHO_TIMES }])
-  t.equal((await asScientist('stat', ...setGuids, ...xRays, main, '--json')).code, 0)
-  const rows = (await asScientist('query', 'columns>0', '--json')).json.rows as Record<string, unknown>[]
+  const rows = (await done('query', 'columns>0', '--json')).json.rows as Record<string, unknown>[]
   t.equal(rows.length, 21)
   const labels = (modality: string) =>
     rows
@@ -107,13 +110,19 @@ t.test('nothing that names a patient is in any byte outside the site database', 
   )
   const digest = /^imageType=#[0-9a-f]{8} echo=[12]$/
   t.match(labels('MR'), [digest, digest, /PRIMARY\/M echo=1$/, /PRIMARY\/M echo=2$/])
-  // Errors are where names slip out: a refused query, a caller without rights, a source that is gone.
+  // Errors are where names slip out: a refused query, a caller without rights.
   const person = planted.find(({ where }) => where === '00100010 PN')!.text
   const refusedQuery = await grid.mdm('scientist', ['query', `patient_name='${person}'`, '--json'])
   said['a query on a withheld column'] = refusedQuery.stdout.replaceAll(person, '')
   say('a stranger', await grid.mdm('stranger', ['get', main, '-o', join(grid.scratch, 'x'), '--json']))
-  await restartSite(grid)
   said['registered again'] = (await grid.ok('admin', ['register', '--json'])).stdout
+  for (const [path, counted] of [
+    ['metrics', /^mdm_registrations_total\{outcome="already"\} 21$/m],
+    ['health', /"status":"ready"/],
+  ] as const) {
+    said[path] = await (await fetch(`${metrics}/${path}`)).text()
+    t.match(said[path], counted)
+  }
 
   await t.test('nor in anything that was said', async (t) => {
     for (const [what, text] of Object.entries(said))
@@ -142,11 +151,10 @@ t.test('nothing that names a patient is in any byte outside the site database', 
     t.strictSame([...packed].toSorted(), voxels, 'the engine sees into gzip')
     const found = (where: string) => holding.get(where)?.toSorted()
     const ofAll = (names: readonly string[]) => names.map((name) => `out-all/${name}.nrrd`)
+    const fileOf = (name: string) => (file: string) => `out-${file.replace('NAME', name)}`
     const inEach = (name: string) =>
-      ['metaimage/NAME.mha', 'nifti-gz/NAME.nii.gz', 'nifti/NAME.nii', 'nrrd/NAME.nrrd'].map(
-        (file) => `out-${file.replace('NAME', name)}`,
-      )
-    const ofSet = inEach(set).slice(1)
+      ['metaimage/NAME.mha', 'nifti-gz/NAME.nii.gz', 'nifti/NAME.nii', 'nrrd/NAME.nrrd'].map(fileOf(name))
+    const ofSet = ['nifti-gz/NAME.nii.gz', 'nrrd/NAME.nrrd', 'set.nii'].map(fileOf(set))
     const series = ['1', '2'].map((k) => `out-dicom/${echo}/0000${k}.dcm`)
     t.strictSame(found('a voxel of an echo'), [...ofAll(echoes), ...series, ...ofSet].toSorted())
     const [narrow, wide] = ['a voxel of an X-ray', 'the upper bits of an X-ray'].map(found)
@@ -168,3 +176,10 @@ t.test('nothing that names a patient is in any byte outside the site database', 
       if (!where.includes('original')) t.ok(seen.includes(text), where)
   })
 })
+
+/** Gives the site a listener for its operator, on a free port. */
+async function measured({ site }: Grid): Promise<void> {
+  const path = join(site.dir, 'site.json')
+  const config = JSON.parse(await readFile(path, 'utf8')) as object
+  await writeFile(path, JSON.stringify({ ...config, metrics: { host: '127.0.0.1', port: 0 } }))
+}

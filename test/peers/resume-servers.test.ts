@@ -33,7 +33,7 @@ t.test('servers that are killed under a get', { timeout: 3_600_000 }, async (t) 
   /** One get, and reruns of it until it says that it is done. */
   async function untilDone(
     file: string,
-    mend: () => Promise<void>,
+    mend: () => Promise<unknown>,
   ): Promise<{ runs: number; bytes: number }> {
     const before = wire.bytes
     for (let runs = 1; ; runs++) {
