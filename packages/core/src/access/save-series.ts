@@ -1,13 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { Intake } from '../crypto/container/intake.ts'
 import { MdmError } from '../errors.ts'
 import type { VolumeName } from '../names.ts'
 import { dicomSlice, requireDicom } from '../volume/dicom-series/slice.ts'
-import type { Volume } from '../volume/volume.ts'
+import { sliceBytes, type Volume } from '../volume/volume.ts'
 import { openVolume, type OpenOptions, type OpenVolume } from './decrypt.ts'
 import type { SavedFile } from './save.ts'
 import type { Session } from './session.ts'
+import { syncFolder } from './whole-file.ts'
 
 export interface SaveSeriesOptions extends OpenOptions {
   /** of the folder, which must not be there yet */
@@ -48,19 +50,24 @@ export async function saveOpenedSeries(
   o.onVolume?.(volume)
   const temporary = join(dirname(o.path), `.${basename(o.path)}.${randomBytes(6).toString('hex')}.tmp`)
   await mkdir(temporary, { mode: 0o700 })
+  // One request for all: each slice by itself would be one to the site, and its first and last frame opened twice.
+  const voxels = new Intake(opened.stream({ slices: [first, last] }))
   try {
     const hash = createHash('sha256')
     let bytes = 0
     for (let k = first; k <= last; k++) {
-      const file = dicomSlice(volume, { guid, version }, k, await opened.slice(k))
+      const { buffer, byteOffset, length } = await voxels.take(sliceBytes(volume))
+      const file = dicomSlice(volume, { guid, version }, k, Buffer.from(buffer, byteOffset, length))
       await writeFile(join(temporary, `${String(k + 1).padStart(5, '0')}.dcm`), file)
       hash.update(file)
       bytes += file.length
     }
+    await syncFolder(join(temporary, 'any'))
     await rename(temporary, o.path).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'ENOTEMPTY' && cause.code !== 'EEXIST' && cause.code !== 'ENOTDIR') throw cause
       throw new MdmError('MDM_CONFLICT', 'the folder for the DICOM series is there already', { cause })
     })
+    await syncFolder(o.path)
     return {
       ...{ guid, version, path: o.path, bytes, sha256: hash.digest('hex'), resumedFrom: 0 },
       ...(latest === undefined ? {} : { latest }),
@@ -68,6 +75,8 @@ export async function saveOpenedSeries(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw error
+  } finally {
+    await voxels.close()
   }
 }
 

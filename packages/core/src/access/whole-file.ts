@@ -134,7 +134,8 @@ async function copy(
   return { bytes, sha256: hash.digest('hex') }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes the name of a file or folder survive a power failure. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r')
   try {
     await folder.sync()
