@@ -14,7 +14,7 @@ import type { SeriesJob } from './register-series.ts'
  */
 export async function planOf(
   o: { readonly db: SiteQueries },
-  of: SeriesJob,
+  of: Pick<SeriesJob, 'source' | 'ref' | 'signal' | 'allowGaps'>,
   headers: readonly InstanceHeader[],
   options: Pick<PlanOptions, 'released'>,
 ): Promise<SeriesPlan> {
@@ -43,7 +43,7 @@ async function hadGaps(db: SiteQueries, source: string, { study, series }: Serie
 
 /** SHA-256 over the frames of each object, in their order. */
 async function pixelDigests(
-  { source, ref, signal }: SeriesJob,
+  { source, ref, signal }: Pick<SeriesJob, 'source' | 'ref' | 'signal'>,
   sops: readonly string[],
 ): Promise<Map<string, string>> {
   const hashes = new Map<string, ReturnType<typeof createHash>>()

@@ -4,10 +4,10 @@ import { VOLUMES_SHOWN, type DeidPreview } from '@mdm/core/wire/deid'
 import { listElements } from '../dicom/part10/index.ts'
 import type { DicomSource, SeriesRef, StoredObject } from '../dicom/source.ts'
 import { COLUMNS } from '../metadata/column-rights.ts'
-import { planSeries } from '../volume/group.ts'
 import type { VolumePlan } from '../volume/plan.ts'
 import { headersToPlan } from './headers-to-plan.ts'
 import { holdsOf, releasedHolds } from './holds.ts'
+import { planOf } from './plan-of.ts'
 import { pseudonymKeysOf } from './pseudonyms/derive.ts'
 import { seriesHandle, type RegisterOptions } from './register-series.ts'
 import { withPseudonyms } from './register-volume.ts'
@@ -30,7 +30,7 @@ export type PreviewOptions = Pick<RegisterOptions, 'db' | 'localKey' | 'site' | 
 /**
  * Reads a series as registration would and says what would leave of it if a person released what is held; nothing is stored.
  *
- * @throws MDM_NOT_FOUND when the series is not at its source | MDM_SOURCE_* | MDM_WAITING while too few key servers give the key of pseudonyms
+ * @throws MDM_NOT_FOUND when the series is not at its source | MDM_SOURCE_*
  */
 export async function seriesPreview(
   o: PreviewOptions,
@@ -39,7 +39,7 @@ export async function seriesPreview(
   const headers = await headersToPlan(source, ref, signal)
   const holds = holdsOf(o.localKey, { source: source.name, series: ref }, headers)
   const released = new Set((await releasedHolds(o.db, holds)).map(({ digest }) => digest))
-  const plan = planSeries(headers, { released: () => true })
+  const plan = await planOf(o, { source, ref, signal }, headers, { released: () => true })
   const shown = headers.find(({ sop }) => holds.some(({ sops }) => sops.has(sop))) ?? headers[0]
   if (shown === undefined) throw new MdmError('MDM_NOT_FOUND', 'the series is not at its source')
   return {
