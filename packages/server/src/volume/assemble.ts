@@ -1,7 +1,8 @@
 import { MdmError } from '@mdm/core/errors'
 import { sliceBytes, type Volume } from '@mdm/core/volume/volume'
+import { frameBytes, shapeOf } from '../dicom/pixels/index.ts'
 import type { InstanceHeader, RetrievedFrame } from '../dicom/source.ts'
-import { cutTile, frameBytes } from './assemble/cut.ts'
+import { cutTile } from './assemble/cut.ts'
 import { toRgb } from './assemble/colour.ts'
 import { voxelsOf } from './assemble/voxels.ts'
 import { burnedInRisk } from './burned-in.ts'
@@ -51,7 +52,7 @@ export function sliceVoxels(
   for (const key of OF_VALUES) if (plane.values[key] !== row[key]) throw changed(key)
   const { table } = plane.values
   if ((table && tableDigest(table)) !== row.table) throw changed('the table of values')
-  const bytes = frameBytes(header)
+  const bytes = frameBytes(shapeOf(header))
   if (pixels.length < bytes) throw changed('the number of pixels')
   const stored = cutTile(pixels.subarray(0, bytes), plane)
   const voxels = isColour(header) ? toRgb(stored, header) : voxelsOf(stored, plane, volume)

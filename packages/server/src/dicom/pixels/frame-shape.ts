@@ -10,7 +10,12 @@ export interface FrameShape {
   readonly photometric: string
 }
 
-/** Bytes of a frame once it is decoded; a pixel of one bit becomes a byte. */
-export function frameBytes({ rows, columns, samples, bitsAllocated }: FrameShape): number {
-  return rows * columns * samples * Math.ceil(bitsAllocated / 8)
+/** Bytes of a frame once it is decoded. */
+export function frameBytes(shape: FrameShape): number {
+  return shape.rows * shape.columns * pixelBytes(shape)
+}
+
+/** Bytes of one decoded pixel with all its samples; a sample of one bit becomes a byte. */
+export function pixelBytes({ samples, bitsAllocated }: FrameShape): number {
+  return samples * Math.ceil(bitsAllocated / 8)
 }

@@ -1,15 +1,5 @@
-import type { InstanceHeader } from '../../dicom/source.ts'
+import { pixelBytes, shapeOf } from '../../dicom/pixels/index.ts'
 import type { Plane } from '../plane.ts'
-
-/** Bytes of one decoded frame; a pixel of 1 bit has a byte. */
-export function frameBytes(header: InstanceHeader): number {
-  return (header.rows ?? 0) * (header.columns ?? 0) * pixelWidth(header)
-}
-
-/** Bytes of one decoded pixel with all its samples. */
-function pixelWidth({ samplesPerPixel = 1, bitsAllocated = 8 }: InstanceHeader): number {
-  return samplesPerPixel * Math.ceil(bitsAllocated / 8)
-}
 
 /**
  * The pixels of one plane: the whole frame, or a tile of it.
@@ -19,7 +9,7 @@ function pixelWidth({ samplesPerPixel = 1, bitsAllocated = 8 }: InstanceHeader):
  */
 export function cutTile(pixels: Buffer, { header, tile, rows, columns }: Plane): Buffer {
   if (tile === undefined) return pixels
-  const width = pixelWidth(header)
+  const width = pixelBytes(shapeOf(header))
   const line = columns * width
   const out = Buffer.alloc(rows * line)
   for (let row = 0; row < rows; row++) {
