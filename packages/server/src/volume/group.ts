@@ -54,10 +54,12 @@ export function planSeries(headers: readonly InstanceHeader[], o: PlanOptions = 
     const made = foundIn(ofClass, { allowGaps: o.allowGaps ?? false })
     for (const { fault, planes } of made.refused) refused.push({ ...fault, instances: objectsOf(planes) })
     // An image of its own lacks nothing when another is refused.
-    const withholdable = blocker === undefined ? [] : made.volumes.filter(isPlaced)
-    const objects = objectsOf(withholdable.flatMap((volume) => volume.planes))
+    const { held = [], free = [] } = Object.groupBy(made.volumes, (volume) =>
+      blocker !== undefined && isPlaced(volume) ? 'held' : 'free',
+    )
+    const objects = objectsOf(held.flatMap((volume) => volume.planes))
     if (blocker && objects > 0) refused.push({ ...withheld(blocker), instances: objects })
-    found.push(...made.volumes.filter((volume) => !withholdable.includes(volume)))
+    found.push(...free)
   }
   if (found.length > MAX_VOLUMES) return tooMany(headers.length, `more than ${MAX_VOLUMES} volumes`)
   const named = nameAll(found)

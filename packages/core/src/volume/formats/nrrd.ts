@@ -27,29 +27,29 @@ export function nrrdHeader(volume: Volume, axis?: SeriesAxis): Buffer {
   const isColour = volume.type === 'rgb24'
   const colour = (text: string) => (isColour ? [text] : [])
   const last = (text: string) => (axis === undefined ? [] : [text])
+  const placed = (text: string) => (volume.unplaced === undefined ? [text] : [])
+  const unplaced = (text: string) => (volume.unplaced === undefined ? [] : [text])
   const lines = [
     'NRRD0004',
     `type: ${TYPE_NAMES[volume.type] ?? volume.type}`,
     `dimension: ${3 + (isColour ? 1 : 0) + (axis === undefined ? 0 : 1)}`,
-    ...(volume.unplaced === undefined ? ['space: left-posterior-superior'] : []),
+    ...placed('space: left-posterior-superior'),
     `sizes: ${[...colour('3'), volume.columns, volume.rows, volume.slices, ...last(`${axis?.values.length}`)].join(' ')}`,
-    ...(volume.unplaced === undefined
-      ? [
-          `space directions: ${[...colour('none'), ...volume.spaceDirections.map(vector), ...last('none')].join(' ')}`,
-        ]
-      : [`spacings: ${[...colour('NaN'), ...spacing(volume), ...last('NaN')].join(' ')}`]),
+    ...placed(
+      `space directions: ${[...colour('none'), ...volume.spaceDirections.map(vector), ...last('none')].join(' ')}`,
+    ),
+    ...unplaced(`spacings: ${[...colour('NaN'), ...spacing(volume), ...last('NaN')].join(' ')}`),
     `kinds: ${[isColour ? COLOUR_AXES : AXES, ...last('list')].join(' ')}`,
     'endian: little',
     'encoding: raw',
-    ...(volume.unplaced === undefined
-      ? ['space units: "mm" "mm" "mm"', `space origin: ${vector(volume.origin)}`]
-      : []),
+    ...placed('space units: "mm" "mm" "mm"'),
+    ...placed(`space origin: ${vector(volume.origin)}`),
     `rescale slope:=${volume.slope}`,
     `rescale intercept:=${volume.intercept}`,
     `modality:=${volume.modality}`,
     ...(volume.units === undefined ? [] : [`units:=${volume.units}`]),
     ...(volume.inverted ? ['photometric:=MONOCHROME1'] : []),
-    ...(volume.unplaced === undefined ? [] : [`unplaced:=${volume.unplaced}`]),
+    ...unplaced(`unplaced:=${volume.unplaced}`),
     ...(volume.lossy ? ['lossy:=true'] : []),
     ...(volume.slicePositions === undefined ? [] : [`slice positions:=${volume.slicePositions.join(' ')}`]),
     ...axisPairs(axis),
