@@ -36,7 +36,7 @@ t.test(`${HISTORIES} random histories are judged as by a naive model`, async (t)
   for (let i = 0; i < HISTORIES; i++) {
     const object = pick(OBJECTS, random)
     const changes = Array.from({ length: 1 + random(8) }, () => anyChange(object, random))
-    let chain = { object, entries: [], administrators: [] } as Parameters<typeof allows>[0]
+    let chain = { scope: 'site', object, entries: [], administrators: [] } as Parameters<typeof allows>[0]
     for (const { change, expires } of changes) {
       chain = { ...chain, ...applyChange(chain, { object, change, ...(expires && { expires }) }) }
     }

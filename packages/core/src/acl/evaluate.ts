@@ -1,4 +1,5 @@
 import type { Caller } from '../identity/identify.ts'
+import { leaves } from '../identity/limits.ts'
 import type { TrustedRoster } from '../identity/roster.ts'
 import type { Version } from '../names.ts'
 import type { Chain } from './chain.ts'
@@ -10,7 +11,7 @@ import { isAdministratorKey } from './signer.ts'
 const MAX_DEPTH = 8
 
 /** What a decision needs of a chain. */
-export type List = Pick<Chain, 'entries' | 'administrators' | 'object'>
+export type List = Pick<Chain, 'entries' | 'administrators' | 'object' | 'scope'>
 
 export interface Circumstances {
   readonly now: Date
@@ -36,6 +37,7 @@ export function allowedVersions(
   right: Right,
   o: Circumstances,
 ): 'all' | number[] {
+  if (caller.kind === 'user' && !leaves(caller.limits, list.scope, list.object, right)) return []
   const versions = new Set<number>()
   for (const entry of list.entries) {
     if (!gives(entry, right) || ended(entry, o.now) || !names(entry.to, caller, o.groups ?? new Map()))
@@ -57,7 +59,7 @@ export function isAdministrator(
 
 /** True when a list such as the ban list names the caller. */
 export function isMember(
-  list: List,
+  list: Pick<List, 'entries'>,
   caller: Caller,
   groups: ReadonlyMap<string, readonly Principal[]> = new Map(),
 ): boolean {

@@ -8,8 +8,6 @@ export interface EndEntity {
   readonly identity: CertificateIdentity
   /** The earliest end of any certificate of the chain. */
   readonly notAfter: Date
-  /** Attributes a VOMS server vouched for; none without a proxy. */
-  readonly fqans: string[]
 }
 
 /**
@@ -31,5 +29,5 @@ export function findEndEntity(chain: readonly X509Certificate[]): EndEntity {
       'proxy certificates are not accepted here: use the certificate itself',
     )
   }
-  return { certificate, identity, notAfter: identity.notAfter, fqans: [] }
+  return { certificate, identity, notAfter: identity.notAfter }
 }

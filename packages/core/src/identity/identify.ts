@@ -6,19 +6,27 @@ import { NO_LISTS, type Revocations } from './crl/revocations.ts'
 import type { Dn } from './dn.ts'
 import { requireIssuedBy, requireValid, type UserCa } from './issued.ts'
 import type { TrustedRoster } from './roster.ts'
+import type { Limits } from './limits.ts'
 import { requireStrongKey } from './strength.ts'
+import { NO_VOMS, type VomsServers } from './voms/voms-servers.ts'
 
 /** Who calls: what every decision is made from. `issuer` is the name of the CA, so equal names of two CAs are two users. */
 export type Caller =
   | {
       readonly kind: 'user'
+      /** of the end-entity certificate, also where a proxy calls */
       readonly dn: Dn
       readonly issuer: Dn
-      /** SHA-256 of the caller's SubjectPublicKeyInfo, hex */
+      /** SHA-256 of the SubjectPublicKeyInfo whose key was proven, hex: a proxy's own, so that none passes for an administrator's */
       readonly spki: string
+      /** the earliest end of a certificate of the chain */
       readonly notAfter: Date
-      /** VOMS attributes; empty until proxies are accepted */
+      /** VOMS attributes, as VomsServers gives them */
       readonly fqans: string[]
+      /** how a proxy may act for its owner (RFC 3820 section 3.8.2); absent where the owner's own key was proven */
+      readonly proxy?: 'full' | 'limited' | 'restricted'
+      /** what a restricted proxy, and every proxy below it, is narrowed to */
+      readonly limits?: Limits
     }
   | {
       readonly kind: 'service'
@@ -48,6 +56,7 @@ export type Caller =
  *
  * @param chain leaf first; TLS proved that the peer holds the leaf's private key
  * @param revocations what a server knows of them; a client knows of none
+ * @param voms        whose attributes count
  * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED | MDM_REVOKED | MDM_CRL
  * @see decisions 6 and 30; RFC 5280 section 6
  */
@@ -56,6 +65,7 @@ export function identify(
   roster: TrustedRoster,
   now: Date,
   revocations: Revocations = NO_LISTS,
+  voms: VomsServers = NO_VOMS,
 ): Caller {
   const entity = findEndEntity(chain)
   const { spki } = entity.identity
@@ -65,7 +75,8 @@ export function identify(
   const ca = issuerOf(entity, roster, now)
   revocations.requireUnrevoked(ca, entity.identity, now)
   const { dn } = entity.identity
-  return { kind: 'user', dn, issuer: ca.identity.dn, spki, notAfter: entity.notAfter, fqans: entity.fqans }
+  const fqans = voms.fqansOf(chain, roster, now, revocations)
+  return { kind: 'user', dn, issuer: ca.identity.dn, spki, notAfter: entity.notAfter, fqans }
 }
 
 /**

@@ -32,7 +32,7 @@ export interface AppOptions {
   readonly log: Log
   /** 4 MiB unless told */
   readonly maxBodyBytes?: number
-  /** Asked with the caller's SPKI, before anything is audited; nobody is limited when absent. */
+  /** Asked with who calls, before anything is audited; nobody is limited when absent. */
   readonly limit?: Limiter
   /** Told of every request and refusal; counts only. */
   readonly metrics?: RequestMetrics
@@ -115,8 +115,13 @@ async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions
     request.caller = await o.identify(request.chain)
   } finally {
     // Those who cannot be identified share what their address may ask.
-    o.limit?.take(request.caller?.spki ?? `address ${request.ip}`)
+    o.limit?.take(request.caller === null ? `address ${request.ip}` : bucketOf(request.caller))
   }
+}
+
+/** A user has one bucket however many proxies act for him. */
+function bucketOf(caller: Caller): string {
+  return caller.kind === 'user' ? `user ${caller.dn} of ${caller.issuer}` : caller.spki
 }
 
 /** Writes a request down when it is over, also one that was cut. */

@@ -22,7 +22,7 @@ export async function siteGroups(db: Db, site: SiteId): Promise<SiteGroups> {
 /** True when the operator's own list names the caller; it knows no groups. */
 export function isBannedHere(principals: readonly Principal[], caller: Caller): boolean {
   const entries = principals.map((to) => ({ to, rights: [], versions: 'all' as const }))
-  return isMember({ entries, administrators: [], object: 'ban' }, caller)
+  return isMember({ entries }, caller)
 }
 
 function members(chain: Chain): Principal[] {

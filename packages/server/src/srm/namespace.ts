@@ -1,0 +1,39 @@
+import { Guid, Lfn, parseVolumeName, type VolumeName } from '@mdm/core/names'
+
+/** What a path of the storage element means: a volume, or the one folder that lists the volumes a caller may know of. */
+export type Place = { readonly kind: 'volume'; readonly name: VolumeName } | { readonly kind: 'folder' }
+
+/** Where volumes lie by GUID, or GUID@VERSION; by LFN they lie below /lfn. */
+export const FOLDER = '/mdm'
+const BY_LFN = '/lfn'
+const MAX_PATH = 512
+
+/**
+ * The place of a path: of an SRM request (SFN), of an https URL, of a tape request.
+ *
+ * @param path decoded, such as /mdm/GUID
+ * @returns undefined for what can never be there; the answer is the same as for what a caller may not know of
+ */
+export function placeOf(path: string): Place | undefined {
+  if (path.length > MAX_PATH) return undefined
+  if (/^\/+(?:mdm\/*)?$/.test(path)) return { kind: 'folder' }
+  if (path.startsWith(`${BY_LFN}/`)) {
+    const lfn = Lfn.safeParse(path.slice(BY_LFN.length))
+    return lfn.success ? { kind: 'volume', name: { lfn: lfn.data } } : undefined
+  }
+  const text = /^\/+mdm\/+([0-9A-Fa-f-]{36}(?:@[0-9]{1,7})?)$/.exec(path)?.[1]
+  if (text === undefined || !Guid.safeParse(text.slice(0, 36).toLowerCase()).success) return undefined
+  try {
+    return { kind: 'volume', name: parseVolumeName(text) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The path of a SURL as clients write it, full (`srm://HOST/srm/managerv2?SFN=PATH`) or short; undefined when it is none. */
+export function pathOfSurl(surl: string): string | undefined {
+  const match = /^srm:\/\/[^/?#\s]{1,300}(\/[^?#\s]*)(?:\?SFN=([^\s#]*))?$/i.exec(surl)
+  if (match === null || surl.length > 1024) return undefined
+  const path = match[2] ?? match[1]!
+  return path.startsWith('/') ? path : `/${path}`
+}

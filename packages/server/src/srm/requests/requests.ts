@@ -1,0 +1,84 @@
+import type { ErrorCode } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
+import type { VolumeName } from '@mdm/core/names'
+
+/** `get`: srmPrepareToGet. `stage`: the WLCG Tape REST interface. A token of one kind is unknown to the other. */
+export type RequestKind = 'get' | 'stage'
+
+/** QUEUED, IN_PROGRESS: the source is read. READY: sealed in the spool and pinned. All others are ends. */
+export type FileState = 'QUEUED' | 'IN_PROGRESS' | 'READY' | 'FAILED' | 'RELEASED' | 'ABORTED' | 'EXPIRED'
+
+/** One file of a request as its caller sees it. */
+export interface RequestedFile {
+  /** as the caller wrote it: a SURL, or a path */
+  readonly surl: string
+  readonly state: FileState
+  /** where it FAILED: MDM_NOT_FOUND alike for what does not exist and what the caller may not know of */
+  readonly code?: ErrorCode
+  /** of the container, once known */
+  readonly bytes?: number
+  /** READY: https URL that this caller alone may read until `pinnedUntil` */
+  readonly turl?: string
+  readonly pinnedUntil?: Date
+  /** QUEUED, IN_PROGRESS: seconds from 1 to 60 */
+  readonly waitSeconds?: number
+}
+
+export interface PreparationRequest {
+  /** unguessable; names nothing */
+  readonly token: string
+  readonly kind: RequestKind
+  readonly created: Date
+  readonly started?: Date
+  readonly finished?: Date
+  /** in the order they were asked for */
+  readonly files: readonly RequestedFile[]
+}
+
+/** Files to prepare, or the part of a request that is meant: by `surl`, as it was written or as it was normalised. */
+export interface Asked {
+  readonly surl: string
+  /** undefined for a text that names nothing */
+  readonly name: VolumeName | undefined
+}
+
+/**
+ * Preparations that callers wait for and pin, kept in the store so that tokens outlive a restart. A token belongs to the DN that
+ * got it: to all others, and after its time, it is MDM_NOT_FOUND.
+ */
+export interface Requests {
+  /**
+   * Begins to prepare files. The right to read each is looked at before its source is: a file refused is FAILED, the others go
+   * on. Waits a moment, so that what lies in the spool is READY in the first answer.
+   *
+   * @throws MDM_LIMIT when the caller has too many open; MDM_BAD_REQUEST for no or too many files
+   */
+  open(
+    caller: Caller,
+    o: { kind: RequestKind; files: readonly Asked[]; pinSeconds?: number; requestId: string },
+  ): Promise<PreparationRequest>
+  /** @throws MDM_NOT_FOUND */
+  find(caller: Caller, kind: RequestKind, token: string): Promise<PreparationRequest>
+  /** Lets go of all files, or of those named; one let go before stays so. @throws MDM_NOT_FOUND */
+  release(
+    caller: Caller,
+    kind: RequestKind,
+    token: string,
+    surls?: readonly string[],
+  ): Promise<PreparationRequest>
+  /** As release, and what is not READY yet is ABORTED; nobody else needing it, its source is left alone. @throws MDM_NOT_FOUND */
+  abort(
+    caller: Caller,
+    kind: RequestKind,
+    token: string,
+    surls?: readonly string[],
+  ): Promise<PreparationRequest>
+  /** Lets a pin last at least `seconds` from now, within the limit of the site. @throws MDM_NOT_FOUND */
+  extend(
+    caller: Caller,
+    kind: RequestKind,
+    token: string,
+    o: { surls?: readonly string[]; seconds: number },
+  ): Promise<PreparationRequest>
+  close(): Promise<void>
+}
