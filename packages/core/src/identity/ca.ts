@@ -1,9 +1,10 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import { promisify } from 'node:util'
 import forge from 'node-forge'
 import { MdmError } from '../errors.ts'
 import { nameAttributes } from './dn.ts'
+import { newSerial } from './serial.ts'
 
 /** A certificate and its private key, both PEM. */
 export interface Issued {
@@ -161,13 +162,6 @@ function rsaPair(pem: string): { privateKey: KeyObject; publicKey: KeyObject } {
 function pemOf(key: KeyObject): string {
   const type = key.type === 'private' ? ('pkcs8' as const) : ('spki' as const)
   return key.export({ type, format: 'pem' } as never) as unknown as string
-}
-
-/** 16 random bytes, positive and in the shortest form of an INTEGER (RFC 5280 section 4.1.2.2). */
-function newSerial(): string {
-  const bytes = randomBytes(16)
-  bytes[0] = (bytes[0]! & 0x3f) | 0x40
-  return bytes.toString('hex')
 }
 
 /** UTF-8, but for the types that RFC 5280 appendix A gives another string type. */

@@ -38,7 +38,7 @@ export function isStronglySigned(
  *
  * @throws MDM_UNAUTHENTICATED
  */
-export function requireStrongKey(certificate: CertificateIdentity): void {
+export function requireStrongKey(certificate: Pick<CertificateIdentity, 'spkiDer'>): void {
   const der = Buffer.from(certificate.spkiDer, 'base64')
   let spelling: Buffer
   let strong: boolean

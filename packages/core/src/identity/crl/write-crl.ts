@@ -1,18 +1,12 @@
-import { createPrivateKey, sign, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { MdmError } from '../../errors.ts'
 import { readCertificate } from '../certificate.ts'
+import { der, extension, integer, signed, time } from '../der-writer.ts'
 import { derChildren, readDer, TAG } from '../der.ts'
 import { extensionsOf } from '../extensions.ts'
 import { requireCa, type UserCa } from '../issued.ts'
 import { crlPem, crlsIn } from './crl-text.ts'
 import { openCrl, readCrl, type Crl } from './read-crl.ts'
-
-/** AlgorithmIdentifiers (RFC 4055, RFC 5758, RFC 8410), and the hash that node:crypto takes for each. */
-const ALGORITHMS: Readonly<Record<string, readonly [der: string, hash: string | null]>> = {
-  rsa: ['300d06092a864886f70d01010b0500', 'sha256'],
-  ec: ['300a06082a8648ce3d040302', 'sha256'],
-  ed25519: ['300506032b6570', null],
-}
 
 /**
  * Makes the next revocation list of a CA: what its last one holds, and what is revoked now. Nothing ever leaves a list.
@@ -77,26 +71,25 @@ function lastOf(content: Buffer, ca: UserCa): Crl {
 
 /** Writes and signs a list of version 2 (RFC 5280 section 5.1). */
 function signCrl(list: Crl, issuer: X509Certificate, key: KeyObject): Buffer {
-  const [algorithm, hash] = ALGORITHMS[key.asymmetricKeyType!]!
   const { subject, keyId } = namesOf(issuer.raw)
   const entries = [...list.revoked].map(([serial, date]) => der(TAG.sequence, integer(serial), time(date)))
   const extensions = [
-    ...(keyId === undefined ? [] : [extension('0603551d23', der(TAG.sequence, der(0x80, keyId)))]),
-    extension('0603551d14', integer(serialOf(list.number.toString(16)))),
+    ...(keyId === undefined ? [] : [extension('2.5.29.35', der(TAG.sequence, der(0x80, keyId)))]),
+    extension('2.5.29.20', integer(list.number)),
   ]
-  const tbs = der(
-    TAG.sequence,
-    integer('01'),
-    Buffer.from(algorithm, 'hex'),
-    subject,
-    time(list.thisUpdate),
-    time(list.nextUpdate),
-    // Absent rather than empty (RFC 5280 section 5.1.2.6).
-    ...(entries.length === 0 ? [] : [der(TAG.sequence, ...entries)]),
-    der(0xa0, der(TAG.sequence, ...extensions)),
+  return signed(key, (algorithm) =>
+    der(
+      TAG.sequence,
+      integer('01'),
+      algorithm,
+      subject,
+      time(list.thisUpdate),
+      time(list.nextUpdate),
+      // Absent rather than empty (RFC 5280 section 5.1.2.6).
+      ...(entries.length === 0 ? [] : [der(TAG.sequence, ...entries)]),
+      der(0xa0, der(TAG.sequence, ...extensions)),
+    ),
   )
-  const signature = der(TAG.bitString, Buffer.from([0]), sign(hash, tbs, key))
-  return der(TAG.sequence, tbs, Buffer.from(algorithm, 'hex'), signature)
 }
 
 /** Name and key identifier of a CA as its certificate has them: readers compare the bytes. */
@@ -105,30 +98,4 @@ function namesOf(certificate: Buffer): { subject: Buffer; keyId: Buffer | undefi
   const optional = fields.find(({ tag }) => tag === 0xa3)
   const extensions = optional === undefined ? undefined : extensionsOf(readDer(optional.content))
   return { subject: fields[4]!.raw, keyId: extensions?.get('2.5.29.14')?.value.content }
-}
-
-/** @param oid DER of the OBJECT IDENTIFIER, hex */
-function extension(oid: string, value: Buffer): Buffer {
-  return der(TAG.sequence, Buffer.from(oid, 'hex'), der(TAG.octetString, value))
-}
-
-function integer(hex: string): Buffer {
-  return der(TAG.integer, Buffer.from(hex, 'hex'))
-}
-
-/** UTCTime up to 2049, GeneralizedTime from then on (RFC 5280 section 5.1.2.4). */
-function time(date: Date): Buffer {
-  const digits = `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
-  return date.getUTCFullYear() < 2050
-    ? der(TAG.utcTime, Buffer.from(digits.slice(2)))
-    : der(TAG.generalizedTime, Buffer.from(digits))
-}
-
-/** One DER value, its length in the shortest form (X.690 section 10.1). */
-function der(tag: number, ...content: Buffer[]): Buffer {
-  const body = Buffer.concat(content)
-  const size = body.length.toString(16)
-  const octets = Buffer.from(size.padStart(size.length + (size.length % 2), '0'), 'hex')
-  const length = body.length < 0x80 ? octets : Buffer.concat([Buffer.from([0x80 | octets.length]), octets])
-  return Buffer.concat([Buffer.from([tag]), length, body])
 }
