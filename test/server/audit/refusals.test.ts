@@ -57,6 +57,22 @@ t.test('callers nobody could identify share one minute', async (t) => {
   t.equal(written.length, 1)
 })
 
+t.test('proxies share the minute of their owner, who can make as many as he likes', async (t) => {
+  const { audit, written } = recorder()
+  const refusals = countRefusals(audit, { now: () => 0 })
+  const by = (spki: string, proxy?: 'restricted' | 'full') =>
+    refusals.note({ ...refusal(), caller: { ...caller(spki), ...(proxy === undefined ? {} : { proxy }) } })
+  for (let i = 0; i < 100; i++) await by(`proxy ${i}`, i % 2 === 0 ? 'restricted' : 'full')
+  await by('his own key')
+  t.strictSame(
+    written.map((e) => [e.caller?.spki, e.caller?.proxy]),
+    [
+      ['proxy 0', 'restricted'],
+      ['his own key', undefined],
+    ],
+  )
+})
+
 t.test('a refusal that could not be written is due again, and counted', async (t) => {
   const { audit, written, state } = recorder()
   const refusals = countRefusals(audit, { now: () => 0 })

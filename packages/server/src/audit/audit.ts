@@ -6,8 +6,10 @@ import { auditLine, readAuditChain, type AuditHead } from './chain.ts'
 export interface AuditCaller {
   readonly dn: string
   readonly issuer: string
-  /** SHA-256 of the caller's SubjectPublicKeyInfo, hex */
+  /** SHA-256 of the caller's SubjectPublicKeyInfo, hex; a proxy's own, by which "mdm credential show" tells one from another */
   readonly spki: string
+  /** how a proxy acted for the owner of this name; absent where his own key was proven */
+  readonly proxy?: 'full' | 'limited' | 'restricted'
 }
 
 /** What is written down. Never keys, shares, DICOM values, patient data or the text of another's error. */

@@ -1,4 +1,4 @@
-import type { Audit, AuditEvent } from './audit.ts'
+import type { Audit, AuditCaller, AuditEvent } from './audit.ts'
 
 /** Refusals are written once per caller in this time; the rest are counted. */
 const WINDOW_MS = 60_000
@@ -25,7 +25,7 @@ export function countRefusals(audit: Audit, o: { now?: () => number } = {}): Ref
   const windows = new Map<string, Window>()
   return {
     async note(event) {
-      const key = event.caller?.spki ?? ''
+      const key = windowOf(event.caller)
       const before = windows.get(key)
       if (before !== undefined && now() - before.since < WINDOW_MS) {
         before.counted++
@@ -48,4 +48,10 @@ export function countRefusals(audit: Audit, o: { now?: () => number } = {}): Ref
       }
     },
   }
+}
+
+/** Proxies share the window of their owner, who could make a new one for every refusal. */
+function windowOf(caller: AuditCaller | undefined): string {
+  if (caller === undefined) return ''
+  return caller.proxy === undefined ? caller.spki : `proxies of ${caller.dn} of ${caller.issuer}`
 }

@@ -2,6 +2,7 @@ import { MdmError } from '@mdm/core/errors'
 import { isGridService, type Caller } from '@mdm/core/identity/identify'
 import type { SiteId } from '@mdm/core/names'
 import { HEADS_AT_ONCE, placeOf, type Head } from '@mdm/core/wire/witness'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { SiteStore } from '../store/site-store.ts'
 import type { ListName } from './statements.ts'
@@ -26,14 +27,13 @@ export async function readHeads(
 ): Promise<{ heads: Head[]; next?: string }> {
   const { caller, site, after, requestId } = ask
   if (site !== o.site || !isGridService(caller, site)) throw new MdmError('MDM_NOT_FOUND')
-  const { dn, issuer, spki } = caller
   if (after === undefined) {
     const event = {
       event: 'heads-read',
       outcome: 'done',
       site,
       requestId,
-      caller: { dn, issuer, spki },
+      caller: auditCaller(caller),
     } as const
     await o.audit.record(event)
   }

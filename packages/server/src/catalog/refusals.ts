@@ -1,4 +1,5 @@
 import { Guid } from '@mdm/core/names'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Refusals } from '../audit/refusals.ts'
 import type { Refusal } from '../http/app.ts'
@@ -13,7 +14,7 @@ export async function noteRefusal(audit: Audit, refusals: Refusals, refusal: Ref
   const event = {
     event: 'request-refused',
     ...{ code, requestId },
-    ...(caller === undefined ? {} : { caller: { dn: caller.dn, issuer: caller.issuer, spki: caller.spki } }),
+    ...(caller === undefined ? {} : { caller: auditCaller(caller) }),
     ...(guid.success ? { guid: guid.data } : {}),
   }
   if (ALWAYS.has(code)) await audit.record({ ...event, outcome: 'refused' })

@@ -2,6 +2,7 @@ import { MdmError } from '@mdm/core/errors'
 import { peekJws } from '@mdm/core/crypto/jws'
 import type { SiteId } from '@mdm/core/names'
 import { getHealth, getRosters, getWhoami, postRoster } from '@mdm/core/wire/common'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { App } from '../http/app.ts'
 import type { Health } from '../http/health.ts'
@@ -30,7 +31,7 @@ export function rosterRoutes(app: App, o: RosterRoutes): void {
     return { rosters: o.rosters.texts(o.site, query.since ?? 1) }
   })
 
-  route(app, postRoster, async ({ body, caller: { dn, issuer, spki }, requestId }) => {
+  route(app, postRoster, async ({ body, caller, requestId }) => {
     const { site } = peekJws(body.roster).payload as { site?: unknown }
     if (site !== o.site) throw new MdmError('MDM_NOT_FOUND')
     const accepted = await o.rosters.offer(body.roster, {
@@ -39,7 +40,7 @@ export function rosterRoutes(app: App, o: RosterRoutes): void {
           eventId: `roster:${roster.digest}`,
           event: 'roster-accepted',
           outcome: 'done',
-          ...{ caller: { dn, issuer, spki }, site: o.site, requestId },
+          ...{ caller: auditCaller(caller), site: o.site, requestId },
           facts: { seq: roster.body.seq, digest: roster.digest },
         }),
     })

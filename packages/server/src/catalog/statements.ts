@@ -7,6 +7,7 @@ import type { Caller } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { SiteId, type Guid } from '@mdm/core/names'
 import { AclObject, Scope } from '@mdm/core/wire/common'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { SiteStore } from '../store/site-store.ts'
 import { inTransaction } from '../store/transaction.ts'
@@ -116,7 +117,6 @@ async function store(
   requestId: string,
 ): Promise<void> {
   const { site, scope, object, seq } = after
-  const { dn, issuer, spki } = caller
   const publish = await inTransaction(o.db, async (trx) => {
     const done = await o.lists.extend(trx, before, after, o.now())
     // Inside the transaction: without its record the change does not count.
@@ -124,7 +124,7 @@ async function store(
       eventId: `statement:${after.head}`,
       event: 'statement-accepted',
       outcome: 'done',
-      ...{ caller: { dn, issuer, spki }, site, object, requestId },
+      ...{ caller: auditCaller(caller), site, object, requestId },
       ...(scope === 'site' ? {} : { guid: scope }),
       facts: { seq, head: after.head!, caughtUp: seq - before.seq - 1 },
     })

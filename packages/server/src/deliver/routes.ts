@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { getContent, getPreparation } from '@mdm/core/wire/site'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Access } from '../catalog/access.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -45,13 +46,12 @@ export function deliveryRoutes(app: App, o: DeliveryRoutes): void {
       // opening waits for remote servers, minutes at the worst
       await mayRead()
       const span = spanFor(lease, c.request.headers, (range) => c.reply.header('content-range', range))
-      const { dn, issuer, spki } = c.caller
       const { guid, version, kid } = record
       // durable before the first byte; a get that failed before this line released nothing
       await o.audit.record({
         ...{ event: 'volume.get', outcome: 'done', object: 'file', guid, version, kid },
         ...{
-          caller: { dn, issuer, spki },
+          caller: auditCaller(c.caller),
           requestId: c.requestId,
           facts: { start: span.start, end: span.end },
         },

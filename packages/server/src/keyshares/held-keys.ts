@@ -1,8 +1,9 @@
 import { MdmError } from '@mdm/core/errors'
 import type { SiteId } from '@mdm/core/names'
 import { KEYS_AT_ONCE, type HeldKey } from '@mdm/core/wire/key-server'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { RequestContext } from '../http/route.ts'
-import { auditCaller, type KeyServer } from './key-server.ts'
+import type { KeyServer } from './key-server.ts'
 import { standingOf } from './standing.ts'
 
 /**

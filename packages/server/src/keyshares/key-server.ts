@@ -1,12 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import type { CrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import type { KeyServerId } from '@mdm/core/names'
-import type { Audit, AuditCaller } from '../audit/audit.ts'
+import type { Audit } from '../audit/audit.ts'
 import type { Rosters } from '../store/rosters.ts'
 import type { BanFile } from './ban-file.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { Db } from './share-store.ts'
-import type { Caller } from '@mdm/core/identity/identify'
 
 /** What the handlers of a key server work with. */
 export interface KeyServer {
@@ -25,9 +24,4 @@ export interface KeyServer {
 /** A key server whose lists are compared with its witnesses' before anything is done by them. */
 export interface ServingKeyServer extends KeyServer {
   readonly catchUp: CatchUp
-}
-
-/** A caller as the audit log names it. */
-export function auditCaller({ dn, issuer, spki }: Caller): AuditCaller {
-  return { dn, issuer, spki }
 }

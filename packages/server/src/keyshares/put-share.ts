@@ -5,10 +5,11 @@ import { checkShare, verifyManifest, type KeyManifest } from '@mdm/core/crypto/m
 import { spkiDigest } from '@mdm/core/crypto/spki'
 import { MdmError } from '@mdm/core/errors'
 import { SiteId, type Guid, type Kid } from '@mdm/core/names'
+import { auditCaller } from '../audit/audit-caller.ts'
 import type { RequestContext } from '../http/route.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { digestAt, extendChain, type ChainName } from './chain-store.ts'
-import { auditCaller, type ServingKeyServer } from './key-server.ts'
+import type { ServingKeyServer } from './key-server.ts'
 import {
   claimGuid,
   deletionsOf,

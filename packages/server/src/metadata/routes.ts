@@ -1,3 +1,4 @@
+import { auditCaller } from '../audit/audit-caller.ts'
 import { nameOf } from '../catalog/routes.ts'
 import { getMetadata, postQuery } from '@mdm/core/wire/site'
 import type { Audit } from '../audit/audit.ts'
@@ -12,11 +13,10 @@ export function metadataRoutes(app: App, o: QueryOptions & { audit: Audit }): vo
     const { rows, withheld, compared } = await timing.measure('access-control', () =>
       answerQuery(o, caller, body),
     )
-    const { dn, issuer, spki } = caller
     await o.audit.record({
       event: 'metadata-queried',
       outcome: 'done',
-      caller: { dn, issuer, spki },
+      caller: auditCaller(caller),
       requestId,
       // Names of columns only: a value may be a patient's name.
       facts: { rows: rows.length, compared: compared.join(' ') },
@@ -27,11 +27,10 @@ export function metadataRoutes(app: App, o: QueryOptions & { audit: Audit }): vo
   route(app, getMetadata, async ({ params, caller, requestId, timing }) => {
     const name = nameOf(params.name)
     const answer = await timing.measure('access-control', () => volumeMetadata(o, caller, name))
-    const { dn, issuer, spki } = caller
     await o.audit.record({
       event: 'metadata-read',
       outcome: 'done',
-      caller: { dn, issuer, spki },
+      caller: auditCaller(caller),
       guid: answer.guid,
       version: answer.version,
       requestId,

@@ -1,0 +1,9 @@
+import type { Caller } from '@mdm/core/identity/identify'
+import type { AuditCaller } from './audit.ts'
+
+/** A caller as the audit log names it. */
+export function auditCaller(caller: Caller): AuditCaller {
+  const { dn, issuer, spki } = caller
+  const proxy = caller.kind === 'user' ? caller.proxy : undefined
+  return { dn, issuer, spki, ...(proxy === undefined ? {} : { proxy }) }
+}
