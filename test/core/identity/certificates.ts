@@ -16,11 +16,10 @@ export function der(tag: number, ...content: (Buffer | string)[]): Buffer {
 }
 
 export function oid(text: string): Buffer {
-  const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
-  const octets = [first * 40 + second, ...rest].flatMap((arc) => {
-    const low = [arc & 0x7f]
-    for (let high = Math.floor(arc / 128); high > 0; high = Math.floor(high / 128))
-      low.unshift(0x80 | (high & 0x7f))
+  const [first = 0n, second = 0n, ...rest] = text.split('.').map(BigInt)
+  const octets = [first * 40n + second, ...rest].flatMap((arc) => {
+    const low = [Number(arc & 0x7fn)]
+    for (let high = arc >> 7n; high > 0n; high >>= 7n) low.unshift(0x80 | Number(high & 0x7fn))
     return low
   })
   return der(0x06, Buffer.from(octets))

@@ -10,7 +10,6 @@ import {
   ec,
   ed25519,
   name,
-  oid,
   rsa,
   SERVER_AUTH,
   type CertificateOptions,
@@ -173,18 +172,6 @@ t.test('a critical extension nobody here understands refuses the certificate', a
   const extension = (critical: boolean) => alice({ extensions: [['1.2.3.4', critical, der(0x05)]] })
   t.throws(() => identify([extension(true)], roster, now), unknown)
   t.ok(identify([extension(false)], roster, now))
-})
-
-t.test('a proxy is told from its user and refused for now', async (t) => {
-  const info = der(0x30, der(0x30, oid('1.3.6.1.5.5.7.21.1')))
-  const proxy = certificate({
-    subject: name(...hospital, ['CN', 'Alice Martin'], ['CN', '42']),
-    issuer: aliceName,
-    key: ed25519(),
-    signer: aliceKey,
-    extensions: [['1.3.6.1.5.5.7.1.14', true, info]],
-  })
-  t.throws(() => identify([proxy, alice()], roster, now), unknown)
 })
 
 t.test('a renewed CA of the same name is the same issuer', async (t) => {

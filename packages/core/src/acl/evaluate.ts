@@ -48,13 +48,23 @@ export function allowedVersions(
   return [...versions].sort((a, b) => a - b)
 }
 
+/** True when the caller's own key is one of the roster's administrators: what register, quarantine and preview ask. */
+export function administersSite(caller: Caller, roster: TrustedRoster): boolean {
+  return showsOwnKey(caller) && roster.administrators.has(caller.spki)
+}
+
 /** True when the caller holds a key that may change this list; his name does not matter. */
 export function isAdministrator(
   list: Pick<Chain, 'administrators'>,
   caller: Caller,
   roster: TrustedRoster,
 ): boolean {
-  return caller.kind !== 'key-server' && isAdministratorKey(list, caller.spki, roster)
+  return caller.kind !== 'key-server' && showsOwnKey(caller) && isAdministratorKey(list, caller.spki, roster)
+}
+
+/** A proxy never administers, not even one made for the key of an administrator. */
+function showsOwnKey(caller: Caller): boolean {
+  return caller.kind !== 'user' || caller.proxy === undefined
 }
 
 /** True when a list such as the ban list names the caller. */

@@ -13,11 +13,15 @@ import {
 } from './der.ts'
 import { dnFromDer, type Dn } from './dn.ts'
 import { extensionsOf, type Extension } from './extensions.ts'
+import { readProxyInfo, type ProxyInfo } from './proxy/proxy-info.ts'
 
 /** What a certificate says, read from its DER by our own reader (RFC 5280 section 4.1). Nothing of it is verified. */
 export interface CertificateIdentity {
   readonly dn: Dn
   readonly issuer: Dn
+  /** the names as they are written; a proxy's are compared as bytes (RFC 3820 section 3.4) */
+  readonly subjectDer: Buffer
+  readonly issuerDer: Buffer
   /** SHA-256 of the SubjectPublicKeyInfo, hex */
   readonly spki: string
   /** the SubjectPublicKeyInfo, base64 of its DER */
@@ -35,6 +39,8 @@ export interface CertificateIdentity {
   readonly signatureAlgorithm: string
   /** OIDs of all extensions, and whether they are critical */
   readonly extensions: ReadonlyMap<string, boolean>
+  /** what makes it a proxy; undefined for an end-entity certificate */
+  readonly proxyInfo: ProxyInfo | undefined
 }
 
 export interface KeyUsage {
@@ -54,6 +60,13 @@ export const EXTENSION = {
   proxyCertInfo: '1.3.6.1.5.5.7.1.14',
 } as const
 
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+
+/** True unless the certificate is limited to uses other than signing in as a client (RFC 5280 section 4.2.1.12). */
+export function isForClients({ extendedKeyUsage }: CertificateIdentity): boolean {
+  return extendedKeyUsage.length === 0 || extendedKeyUsage.includes(CLIENT_AUTH)
+}
+
 /** Reads a certificate from its DER. @throws MDM_UNAUTHENTICATED when malformed */
 export function readCertificate(der: Buffer): CertificateIdentity {
   const [tbs, outer, signature, ...rest] = derChildren(readDer(der, TAG.sequence))
@@ -69,9 +82,12 @@ export function readCertificate(der: Buffer): CertificateIdentity {
   if (more.length > 0) throw malformed('a validity')
   const extensions = readExtensions(version, optional)
   const spkiDer = expectTag(spki, TAG.sequence).raw
+  const subjectDer = expectTag(subject, TAG.sequence).raw
+  const issuerDer = expectTag(issuer, TAG.sequence).raw
   return {
-    dn: dnFromDer(expectTag(subject, TAG.sequence).raw),
-    issuer: dnFromDer(expectTag(issuer, TAG.sequence).raw),
+    dn: dnFromDer(subjectDer),
+    issuer: dnFromDer(issuerDer),
+    ...{ subjectDer, issuerDer },
     spki: spkiDigest(spkiDer),
     spkiDer: spkiDer.toString('base64'),
     notBefore: derTime(notBefore),
@@ -82,6 +98,7 @@ export function readCertificate(der: Buffer): CertificateIdentity {
     keyUsage: keyUsage(extensions.get(EXTENSION.keyUsage)),
     signatureAlgorithm: derOid(derChildren(algorithm!)[0]),
     extensions: new Map([...extensions].map(([oid, { critical }]) => [oid, critical])),
+    proxyInfo: readProxyInfo(extensions.get(EXTENSION.proxyCertInfo)?.value),
   }
 }
 

@@ -1,33 +1,80 @@
 import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../errors.ts'
 import { EXTENSION, readCertificate, type CertificateIdentity } from './certificate.ts'
+import { requireValid } from './issued.ts'
+import { delegationOf, type Delegation } from './proxy/delegation.ts'
+import { requireProxyOf, type Link } from './proxy/require-proxy.ts'
 
-/** Who stands at the end of a chain: the end-entity certificate, and what the certificates before it add. */
+/** Proxies between the key that is proven and the end-entity certificate. */
+export const MAX_PROXIES = 8
+
+/** Who stands at the end of a chain: the end-entity certificate, and what the proxies before it add. */
 export interface EndEntity {
   readonly certificate: X509Certificate
   readonly identity: CertificateIdentity
+  /** leaf first, the end-entity certificate last; what a peer sent beyond it is left out */
+  readonly chain: readonly X509Certificate[]
+  /** proxies before the end-entity certificate, leaf first */
+  readonly proxies: readonly Link[]
+  /** SHA-256 of the SubjectPublicKeyInfo of the leaf, whose key TLS proves, hex */
+  readonly spki: string
+  /** absent where no proxy is in the chain */
+  readonly delegation?: Delegation
   /** The earliest end of any certificate of the chain. */
   readonly notAfter: Date
 }
 
+/** Chains that were found good, by their leaf: a connection shows the same one with every request. */
+const walked = new WeakMap<X509Certificate, EndEntity>()
+
 /**
- * Finds the end-entity certificate (EEC) of a chain that a peer sent.
- *
- * Today the first certificate must be the EEC itself. A proxy (RFC 3820) is told from an EEC by its proxyCertInfo and
- * refused; when proxies are accepted this function walks from the proxy to the EEC, and nothing else changes.
+ * Finds the end-entity certificate (EEC) of a chain that a peer sent: from the leaf over its proxies (RFC 3820), each verified
+ * with the key of the next. Who issued the EEC, and the time, are for the caller to ask: requireIssuedBy, requireProxiesValid.
  *
  * @param chain as TLS gave it, leaf first
  * @throws MDM_UNAUTHENTICATED
+ * @see RFC 3820 section 4
  */
 export function findEndEntity(chain: readonly X509Certificate[]): EndEntity {
-  const [certificate] = chain
-  if (certificate === undefined) throw new MdmError('MDM_UNAUTHENTICATED', 'no client certificate was sent')
-  const identity = readCertificate(certificate.raw)
-  if (identity.extensions.has(EXTENSION.proxyCertInfo)) {
-    throw new MdmError(
-      'MDM_UNAUTHENTICATED',
-      'proxy certificates are not accepted here: use the certificate itself',
-    )
+  const [leaf] = chain
+  if (leaf === undefined) throw new MdmError('MDM_UNAUTHENTICATED', 'no client certificate was sent')
+  const known = walked.get(leaf)
+  if (known?.chain.every((certificate, i) => certificate === chain[i]) === true) return known
+  const found = walk(chain)
+  walked.set(leaf, found)
+  return found
+}
+
+/** Fails outside the validity of one of the proxies. @throws MDM_CREDENTIAL_EXPIRED */
+export function requireProxiesValid({ proxies }: EndEntity, now: Date): void {
+  for (const { identity } of proxies) requireValid(identity, now, 'the proxy')
+}
+
+function walk(chain: readonly X509Certificate[]): EndEntity {
+  const proxies: Link[] = []
+  for (const certificate of chain) {
+    const identity = readCertificate(certificate.raw)
+    if (identity.extensions.has(EXTENSION.proxyCertInfo)) {
+      if (proxies.push({ certificate, identity }) > MAX_PROXIES)
+        throw refused('the chain has too many proxies')
+      continue
+    }
+    const entity = { certificate, identity }
+    for (const [i, proxy] of proxies.entries()) requireProxyOf(proxies[i + 1] ?? entity, proxy)
+    const [leaf] = proxies
+    const ends = [entity, ...proxies].map((link) => link.identity.notAfter.getTime())
+    return {
+      ...entity,
+      chain: chain.slice(0, proxies.length + 1),
+      proxies,
+      spki: (leaf ?? entity).identity.spki,
+      ...(leaf === undefined ? {} : { delegation: delegationOf(proxies.map((p) => p.identity.proxyInfo!)) }),
+      notAfter: new Date(Math.min(...ends)),
+    }
   }
-  return { certificate, identity, notAfter: identity.notAfter }
+  throw refused('the chain of the proxy does not reach the certificate of its owner')
+}
+
+function refused(why: string): MdmError {
+  return new MdmError('MDM_UNAUTHENTICATED', why)
 }

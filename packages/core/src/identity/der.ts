@@ -3,6 +3,7 @@ import { MdmError } from '../errors.ts'
 /** Longest DER value that is read, in bytes: certificates of real CAs stay far below. */
 export const MAX_DER = 65_536
 const MAX_CHILDREN = 256
+const MAX_ARC = (1n << 128n) - 1n
 
 /** Tag octets we meet (X.690 section 8.1.2); high tag numbers are refused. */
 export const TAG = {
@@ -68,23 +69,27 @@ export function expectTag(value: DerValue | undefined, tag: number): DerValue {
   return value
 }
 
-/** An OBJECT IDENTIFIER as dotted numbers (X.690 section 8.19). @throws MDM_UNAUTHENTICATED */
+/**
+ * An OBJECT IDENTIFIER as dotted numbers (X.690 section 8.19); an arc may be as large as a UUID (ITU-T X.667).
+ *
+ * @throws MDM_UNAUTHENTICATED
+ */
 export function derOid(value: DerValue | undefined): string {
   const { content } = expectTag(value, TAG.oid)
   if (content.length === 0 || content.length > 64) throw malformed('an object identifier')
-  const arcs: number[] = []
-  let arc = 0
+  const arcs: bigint[] = []
+  let arc = 0n
   let begun = false
   for (const octet of content) {
     if (!begun && octet === 0x80) throw malformed('an object identifier')
-    arc = arc * 128 + (octet & 0x7f)
-    if (arc > 0xffff_ffff_ffff) throw malformed('an object identifier')
+    arc = (arc << 7n) | BigInt(octet & 0x7f)
+    if (arc > MAX_ARC) throw malformed('an object identifier')
     begun = (octet & 0x80) !== 0
     if (begun) continue
-    if (arcs.length === 0)
-      arcs.push(Math.min(Math.floor(arc / 40), 2), arc - 40 * Math.min(Math.floor(arc / 40), 2))
-    else arcs.push(arc)
-    arc = 0
+    if (arcs.length > 0) arcs.push(arc)
+    else if (arc < 80n) arcs.push(arc / 40n, arc % 40n)
+    else arcs.push(2n, arc - 80n)
+    arc = 0n
   }
   if (begun) throw malformed('an object identifier')
   return arcs.join('.')

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../errors.ts'
 import type { KeyServerId, SiteId } from '../names.ts'
-import { findEndEntity, type EndEntity } from './chain.ts'
+import { findEndEntity, requireProxiesValid, type EndEntity } from './chain.ts'
 import { NO_LISTS, type Revocations } from './crl/revocations.ts'
 import type { Dn } from './dn.ts'
 import { requireIssuedBy, requireValid, type UserCa } from './issued.ts'
@@ -52,7 +52,7 @@ export type Caller =
  * since a certificate may expire or be revoked while a connection is open.
  *
  * A service or key server is known by its key; a user by a certificate that a CA of the roster issued below its name spaces and
- * has not revoked.
+ * has not revoked. A proxy (RFC 3820) is the user at whose certificate its chain ends, with the rights its policy leaves.
  *
  * @param chain leaf first; TLS proved that the peer holds the leaf's private key
  * @param revocations what a server knows of them; a client knows of none
@@ -68,15 +68,23 @@ export function identify(
   voms: VomsServers = NO_VOMS,
 ): Caller {
   const entity = findEndEntity(chain)
-  const { spki } = entity.identity
-  if (roster.services.has(spki)) return { kind: 'service', ...service(entity, roster, now) }
-  const id = roster.keyServerTls.get(spki)
-  if (id !== undefined) return { kind: 'key-server', id, ...service(entity, roster, now) }
+  const { dn, spki } = entity.identity
+  if (entity.delegation === undefined) {
+    if (roster.services.has(spki)) return { kind: 'service', ...service(entity, roster, now) }
+    const id = roster.keyServerTls.get(spki)
+    if (id !== undefined) return { kind: 'key-server', id, ...service(entity, roster, now) }
+  } else if (roster.services.has(spki) || roster.keyServerTls.has(spki)) {
+    throw new MdmError('MDM_UNAUTHENTICATED', 'a service is known by its own certificate, never by a proxy')
+  }
   const ca = issuerOf(entity, roster, now)
+  requireProxiesValid(entity, now)
   revocations.requireUnrevoked(ca, entity.identity, now)
-  const { dn } = entity.identity
-  const fqans = voms.fqansOf(chain, roster, now, revocations)
-  return { kind: 'user', dn, issuer: ca.identity.dn, spki, notAfter: entity.notAfter, fqans }
+  const fqans = voms.fqansOf(entity.chain, roster, now, revocations)
+  return {
+    kind: 'user',
+    ...{ dn, issuer: ca.identity.dn, spki: entity.spki, notAfter: entity.notAfter, fqans },
+    ...entity.delegation,
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../errors.ts'
-import { EXTENSION, type CertificateIdentity } from './certificate.ts'
+import { EXTENSION, isForClients, type CertificateIdentity } from './certificate.ts'
 import { isBelow, type Dn } from './dn.ts'
 import { requireStrongKey, requireStrongSignature } from './strength.ts'
 
@@ -11,7 +11,8 @@ export interface UserCa {
   readonly nameSpaces: readonly Dn[]
 }
 
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+/** What was found good: a CA that a roster names and a certificate do not change, and a connection shows it again and again. */
+const issued = new WeakMap<X509Certificate, WeakSet<UserCa>>()
 
 /** Extensions whose meaning is checked here, or that cannot widen what a certificate is good for. */
 const UNDERSTOOD = new Set<string>(Object.values(EXTENSION).filter((oid) => oid !== EXTENSION.proxyCertInfo))
@@ -29,15 +30,17 @@ export function requireIssuedBy(
   certificate: X509Certificate,
   identity: CertificateIdentity,
 ): void {
+  if (issued.get(certificate)?.has(ca) === true) return
   requireCa(ca.identity)
   requireStrongSignature(identity)
   requireStrongKey(identity)
   if (identity.issuer !== ca.identity.dn || !certificate.checkIssued(ca.certificate))
     throw refused('has another issuer')
-  if (!verifies(certificate, ca.certificate)) throw refused('is not signed by its issuer')
+  if (!isSignedBy(certificate, ca.certificate)) throw refused('is not signed by its issuer')
   requireClient(identity)
   if (!ca.nameSpaces.some((space) => isBelow(identity.dn, space)))
     throw refused('has a name its issuer may not give')
+  issued.set(certificate, (issued.get(certificate) ?? new WeakSet()).add(ca))
 }
 
 /** Fails unless the certificate is one of a CA that may sign certificates. @throws MDM_UNAUTHENTICATED */
@@ -58,8 +61,7 @@ function requireClient(identity: CertificateIdentity): void {
   if (identity.isCa || identity.keyUsage?.keyCertSign === true) throw refused('is one of a CA, not of a user')
   if (identity.keyUsage?.digitalSignature === false) throw refused('is not made for signing in')
   requireUnderstood(identity)
-  const purposes = identity.extendedKeyUsage
-  if (purposes.length > 0 && !purposes.includes(CLIENT_AUTH)) throw refused('is not made for clients')
+  if (!isForClients(identity)) throw refused('is not made for clients')
 }
 
 function requireUnderstood(identity: CertificateIdentity): void {
@@ -69,7 +71,8 @@ function requireUnderstood(identity: CertificateIdentity): void {
   }
 }
 
-function verifies(certificate: X509Certificate, issuer: X509Certificate): boolean {
+/** True when the private key of `issuer` signed the certificate. */
+export function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   try {
     return certificate.verify(issuer.publicKey)
   } catch {

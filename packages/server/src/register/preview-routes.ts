@@ -1,4 +1,5 @@
 import type { TrustedRoster } from '@mdm/core/identity/roster'
+import { administersSite } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
 import { postDeidPreview, type DeidQuestion } from '@mdm/core/wire/deid'
 import type { Audit } from '../audit/audit.ts'
@@ -21,7 +22,7 @@ export function previewRoutes(
 ): void {
   route(app, postDeidPreview, async ({ body, caller, requestId, signal }) => {
     // The same for every other caller, whatever is asked for.
-    if (!o.roster().administrators.has(caller.spki))
+    if (!administersSite(caller, o.roster()))
       throw new MdmError(
         'MDM_DENIED',
         'only an administrator of the site may see what would leave of a series',

@@ -1,4 +1,6 @@
+import { administersSite } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import {
   getQuarantine,
@@ -21,9 +23,10 @@ export function quarantineRoutes(
   o: { desk: QuarantineDesk; releases: Releases; roster: () => TrustedRoster; audit: Audit; now: () => Date },
 ): void {
   /** The same for every other caller, so it says nothing of any row. */
-  const administrator = ({ dn, issuer, spki }: AuditCaller): AuditCaller => {
-    if (!o.roster().administrators.has(spki))
+  const administrator = (caller: Caller): AuditCaller => {
+    if (!administersSite(caller, o.roster()))
       throw new MdmError('MDM_DENIED', 'only an administrator of the site may look into its quarantine')
+    const { dn, issuer, spki } = caller
     return { dn, issuer, spki }
   }
   const told = async (caller: AuditCaller, requestId: string, rows: number) => {

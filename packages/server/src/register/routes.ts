@@ -1,3 +1,4 @@
+import { administersSite } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { postRegister, type RegisterEvent } from '@mdm/core/wire/register'
@@ -16,7 +17,7 @@ export function registerRoutes(
 ): void {
   route(app, postRegister, async ({ body, caller, requestId }) => {
     // The same for every other caller, so it says nothing of any volume.
-    if (!o.roster().administrators.has(caller.spki)) {
+    if (!administersSite(caller, o.roster())) {
       throw new MdmError('MDM_DENIED', 'only an administrator of the site may register')
     }
     const { dn, issuer, spki } = caller

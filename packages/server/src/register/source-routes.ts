@@ -1,5 +1,6 @@
 import type { Caller } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
+import { administersSite } from '@mdm/core/acl/evaluate'
 import { MdmError } from '@mdm/core/errors'
 import { listSources, testSource, type SourceRow } from '@mdm/core/wire/site'
 import type { Audit, AuditEvent } from '../audit/audit.ts'
@@ -18,8 +19,8 @@ export function sourceRoutes(
   },
 ): void {
   // The same for every other caller, whatever is asked for.
-  const requireAdministrator = ({ spki }: Caller): void => {
-    if (!o.roster().administrators.has(spki))
+  const requireAdministrator = (caller: Caller): void => {
+    if (!administersSite(caller, o.roster()))
       throw new MdmError('MDM_DENIED', 'only an administrator of the site may see its sources')
   }
   route(app, listSources, async ({ caller }) => {
