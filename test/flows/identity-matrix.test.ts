@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import t from 'tap'
+import { getWhoami } from '@mdm/core/wire/common'
+import {
+  holdsMatrix,
+  identityMatrix,
+  renegotiatesNothing,
+  resumesNothing,
+  type Dial,
+  type Verdict,
+} from '../fixtures/identity-matrix.ts'
+import { tlsOf } from '../fixtures/x509/proxies.ts'
+import { startSiteGrid } from '../server/site-grid.ts'
+
+t.setTimeout(120_000)
+
+const grid = await startSiteGrid(t)
+const { dir, site, keyServers, users } = grid.provisioned
+const scientist = users['scientist']!
+const read = async (path: string) => await readFile(path, 'utf8')
+const rows = identityMatrix({
+  ca: await read(join(dir, 'ca', 'ca.pem')),
+  certificate: await read(scientist.config.replace('config.json', 'scientist.pem')),
+  key: await read(scientist.config.replace('config.json', 'scientist.key')),
+})
+
+const VERDICTS: Readonly<Record<string, Verdict>> = {
+  MDM_UNAUTHENTICATED: 'refused',
+  MDM_CREDENTIAL_EXPIRED: 'expired',
+  MDM_REVOKED: 'revoked',
+}
+
+/** Connections of plain TLS, so that what is sent is what the table says. */
+const dialApi =
+  (url: string, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3'): Dial =>
+  async (brought) => {
+    const { hostname: host, port } = new URL(url)
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false, maxVersion, ...brought })
+    await once(socket, 'secureConnect')
+    return {
+      socket,
+      async ask() {
+        socket.write(`GET ${getWhoami.path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+        let text = ''
+        for (;;) {
+          const cut = once(socket, 'close').then(() => Promise.reject(new Error('cut')))
+          cut.catch(() => undefined)
+          text += String(((await Promise.race([once(socket, 'data'), cut])) as unknown[])[0])
+          const body = text.slice(text.indexOf('\r\n\r\n') + 4)
+          if (!/\}\s*$/.test(body)) continue
+          const answer = JSON.parse(body) as { code?: string; dn?: string }
+          if (answer.code !== undefined) return VERDICTS[answer.code]!
+          t.equal(answer.dn, scientistDn, 'the name is the owner’s')
+          return 'accepted'
+        }
+      },
+    }
+  }
+
+const scientistDn = (await (await grid.as('scientist')).site.call(getWhoami)).dn
+const listeners = { 'the site': site.api, 'a key server': keyServers[0]!.url }
+
+for (const [who, url] of Object.entries(listeners)) {
+  t.test(`${who} lets in certificates and proxies, and nobody else`, (t) =>
+    holdsMatrix(t, rows, dialApi(url)),
+  )
+
+  t.test(`${who} resumes no session of a proxy and renegotiates with none`, async (t) => {
+    const proxy = rows.find(({ what }) => what === 'a proxy of a proxy')!.holder
+    await resumesNothing(t, proxy, dialApi(url))
+    await renegotiatesNothing(t, proxy, dialApi(url))
+    await t.rejects(dialApi(url, 'TLSv1.2')(tlsOf(proxy)), 'nothing older than TLS 1.3')
+  })
+}
