@@ -1,0 +1,145 @@
+import { open, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MdmError } from '../../errors.ts'
+import { fqansIn } from './attributes.ts'
+import { MAX_LSC, readLsc, type VomsServerName } from './lsc.ts'
+import { isHostName, isVoName } from './vo-names.ts'
+import { NO_VOMS, type VomsServers } from './voms-servers.ts'
+
+const MAX_FILES = 2_048
+const ENDING = '.lsc'
+
+/** A file or folder that is not used, and why. */
+export interface VomsFault {
+  readonly file: string
+  readonly message: string
+}
+
+/** A VOMS server whose word counts for one VO. */
+export interface TrustedVomsServer {
+  readonly file: string
+  readonly vo: string
+  readonly host: string
+  /** how its certificate may be called */
+  readonly names: readonly VomsServerName[]
+}
+
+/** The VOMS servers of a folder `VO/HOST.lsc`, as grid software calls them. */
+export interface VomsFolder extends VomsServers {
+  /** Reads what changed in the folder. Never throws: what cannot be read is not trusted from then on. */
+  refresh(): Promise<void>
+  readonly faults: readonly VomsFault[]
+  readonly servers: readonly TrustedVomsServer[]
+}
+
+interface ReadFile {
+  readonly version: string
+  readonly server?: TrustedVomsServer
+  readonly fault?: string
+}
+
+/** @param dir path of the folder; undefined where none is configured, and then nobody has attributes */
+export function openVomsFolder(dir: string | undefined): VomsFolder {
+  if (dir === undefined) return { ...NO_VOMS, faults: [], servers: [], refresh: async () => undefined }
+  let files: ReadonlyMap<string, ReadFile> = new Map()
+  let servers: readonly TrustedVomsServer[] = []
+  let faults: readonly VomsFault[] = []
+  let names = new Map<string, readonly VomsServerName[]>()
+  return {
+    get faults() {
+      return faults
+    },
+    get servers() {
+      return servers
+    },
+    async refresh() {
+      const wrong: VomsFault[] = []
+      files = await readFolder(dir, files, wrong)
+      for (const [file, { fault }] of files) if (fault !== undefined) wrong.push({ file, message: fault })
+      servers = [...files.values()].flatMap(({ server }) => (server === undefined ? [] : [server]))
+      // Names of an attribute certificate are looked up here and never become a path.
+      names = new Map(servers.map((server) => [keyOf(server.vo, server.host), server.names]))
+      faults = wrong
+    },
+    fqansOf: (chain, roster, now, revocations) =>
+      fqansIn(chain, {
+        names: (vo, host) => names.get(keyOf(vo, host)) ?? [],
+        ...{ roster, now, revocations },
+      }),
+  }
+}
+
+const keyOf = (vo: string, host: string): string => `${vo}/${host.toLowerCase()}`
+
+async function readFolder(
+  dir: string,
+  before: ReadonlyMap<string, ReadFile>,
+  wrong: VomsFault[],
+): Promise<Map<string, ReadFile>> {
+  const files = new Map<string, ReadFile>()
+  for (const vo of await namesIn(dir, wrong)) {
+    // Beside the folders of VOs, grid software keeps certificates of VOMS servers.
+    if (!isVoName(vo.name) || !vo.isFolder) continue
+    for (const { name, isFolder } of await namesIn(join(dir, vo.name), wrong)) {
+      if (isFolder || !name.endsWith(ENDING)) continue
+      const file = join(dir, vo.name, name)
+      if (files.size === MAX_FILES) {
+        wrong.push({ file: dir, message: 'the folder holds too many files' })
+        return new Map()
+      }
+      files.set(file, await readOne(file, vo.name, name.slice(0, -ENDING.length), before.get(file)))
+    }
+  }
+  return files
+}
+
+async function namesIn(
+  dir: string,
+  wrong: VomsFault[],
+): Promise<readonly { name: string; isFolder: boolean }[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true })
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return await Promise.all(
+      entries.map(async (entry) => ({
+        name: entry.name,
+        isFolder: entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(join(dir, entry.name)))),
+      })),
+    )
+  } catch {
+    wrong.push({ file: dir, message: 'the folder of VOMS servers cannot be read' })
+    return []
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+async function readOne(
+  path: string,
+  vo: string,
+  host: string,
+  before: ReadFile | undefined,
+): Promise<ReadFile> {
+  let version = ''
+  try {
+    if (!isHostName(host)) throw new MdmError('MDM_CONFIG', 'the file is not named by a host')
+    const file = await open(path)
+    try {
+      const { ino, size, mtimeMs } = await file.stat()
+      version = `${ino} ${size} ${mtimeMs}`
+      if (before?.version === version) return before
+      if (size > MAX_LSC) throw new MdmError('MDM_CONFIG', 'the file is too long')
+      const names = readLsc((await file.readFile()).toString('utf8'))
+      return { version, server: { file: path, vo, host: host.toLowerCase(), names } }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    return { version, fault: error instanceof MdmError ? error.message : 'the file cannot be read' }
+  }
+}
