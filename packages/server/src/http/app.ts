@@ -7,6 +7,7 @@ import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { PROBLEM_TYPE } from '@mdm/core/wire/problem'
 import { chainOf } from './client-chain.ts'
+import { HTTPG_TLS, pathOfTarget, speakHttpg } from './httpg.ts'
 import type { Limiter } from './limit.ts'
 import type { Log } from './log.ts'
 import type { RequestMetrics } from './metrics/requests.ts'
@@ -30,6 +31,8 @@ export interface AppOptions {
   /** Our verification on top of TLS, asked for every request: expiry and bans count on open connections too. */
   identify(chain: readonly X509Certificate[]): Caller | Promise<Caller>
   readonly log: Log
+  /** httpg: what grid clients speak, on the port of the storage element; https unless told */
+  readonly speaks?: 'https' | 'httpg'
   /** 4 MiB unless told */
   readonly maxBodyBytes?: number
   /** Asked with who calls, before anything is audited; nobody is limited when absent. */
@@ -57,15 +60,16 @@ const MAX_CONNECTIONS = 4_096
 const MAX_PARAM = 512
 
 /**
- * Makes the HTTPS listener that site and key server share: TLS 1.3 only, a client certificate on every route (/health and
- * unknown ones too), no tickets, no renegotiation, no resumed session; every refusal a problem document.
+ * Makes the HTTPS listener that site and key server share: TLS 1.3 only (httpg: 1.2 only), a client certificate on every route
+ * (/health and unknown ones too), no tickets, no renegotiation, no resumed session; every refusal a problem document.
  */
 export function createApp(o: AppOptions): App {
+  const isHttpg = o.speaks === 'httpg'
   const app: App = fastify({
     https: {
       cert: o.tls.certificate,
       key: o.tls.key,
-      minVersion: 'TLSv1.3',
+      ...(isHttpg ? HTTPG_TLS : { minVersion: 'TLSv1.3' as const }),
       requestCert: true,
       // Whoever connects gets an answer that says why; identify() is the one judge of certificates.
       rejectUnauthorized: false,
@@ -83,7 +87,11 @@ export function createApp(o: AppOptions): App {
     requestIdHeader: false,
     genReqId: () => randomBytes(16).toString('hex'),
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: MAX_PARAM },
+    routerOptions: {
+      maxParamLength: MAX_PARAM,
+      ...(isHttpg ? { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true } : {}),
+    },
+    ...(isHttpg ? { rewriteUrl: ({ url }: { url?: string }) => pathOfTarget(url ?? '/') } : {}),
     // A text that is not HTTP has no caller to answer.
     clientErrorHandler: (_error, socket) => socket.destroy(),
     frameworkErrors: (error, request, reply) => void refuseFrameworkError(error, request, reply, o),
@@ -93,6 +101,7 @@ export function createApp(o: AppOptions): App {
     if (socket.isSessionReused()) socket.destroy()
   })
   app.removeContentTypeParser('text/plain')
+  if (isHttpg) speakHttpg(app)
   app.decorate('draining', {})
   app.decorateRequest('caller', null)
   app.decorateRequest('chain', null as never)
