@@ -53,6 +53,8 @@ export interface Delivery {
    * @throws what the preparation failed of; see prepare()
    */
   open(record: VolumeRecord, o: { signal: AbortSignal; timing?: Timing }): Promise<Lease>
+  /** The preparation whose container is whole in the spool, to be looked at or held; undefined when there is none. */
+  sealed(key: PreparationKey): Preparation | undefined
   /** The state of a preparation, until 10 minutes after its end; undefined when unknown. */
   report(guid: Guid, etag: string): { version: Version; report: PreparationReport } | undefined
   /** What is there now, in numbers. */
@@ -114,6 +116,11 @@ class PreparedDelivery implements Delivery {
       release()
       throw error
     }
+  }
+
+  sealed(key: PreparationKey): Preparation | undefined {
+    const preparation = this.#preparations.get(nameOf(key))
+    return preparation?.state === 'SEALED' ? preparation : undefined
   }
 
   report(guid: Guid, etag: string): { version: Version; report: PreparationReport } | undefined {

@@ -141,13 +141,24 @@ export class Preparation {
    * @throws what the preparation failed of, or the signal's reason
    */
   whenOpen(signal: AbortSignal): Promise<void> {
+    return this.#when(['FILLING', 'SEALED'], signal)
+  }
+
+  /**
+   * Waits until every byte is there. Whoever waits holds it.
+   *
+   * @throws as whenOpen()
+   */
+  whenSealed(signal: AbortSignal): Promise<void> {
+    return this.#when(['SEALED'], signal)
+  }
+
+  #when(states: readonly PreparationState[], signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        if (this.#state === 'OPENING' || this.#state === 'KEYED') {
-          if (!signal.aborted) return
-          done(() => reject(signal.reason))
-        } else if (this.over) done(() => reject(this.reason))
-        else done(resolve)
+        if (this.over) done(() => reject(this.reason))
+        else if (states.includes(this.#state)) done(resolve)
+        else if (signal.aborted) done(() => reject(signal.reason))
       }
       const unwatch = this.watch(look)
       const done = (how: () => void) => {
