@@ -10,11 +10,8 @@ import { formatServerTiming, Timing } from '@mdm/core/timing'
 import type { Contract } from '@mdm/core/wire/contract'
 import type { App } from './app.ts'
 
-/** What a handler gets: the request as its contract describes it, and who asks. */
-export interface RequestContext<Params, Query, Body> {
-  readonly params: Params
-  readonly query: Query
-  readonly body: Body
+/** Who asks, and what goes with the answer, whatever the protocol. */
+export interface AnyContext {
   readonly caller: Caller
   /** the caller's certificates, leaf first, to identify the caller under another roster */
   readonly chain: readonly X509Certificate[]
@@ -26,6 +23,13 @@ export interface RequestContext<Params, Query, Body> {
   readonly timing: Timing
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+}
+
+/** What a handler gets: the request as its contract describes it, and who asks. */
+export interface RequestContext<Params, Query, Body> extends AnyContext {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
 }
 
 /** What a handler returns where the contract has no reply schema. Content-Length is the handler's to set. */
@@ -55,25 +59,58 @@ export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
     method: contract.method,
     url: contract.path,
     handler: async (request, reply) => {
-      const timing = new Timing()
+      const c = contextOf(request, reply)
       const result = await handler({
+        ...c,
         params: parse(contract, 'params', request.params),
         query: parse(contract, 'query', request.query),
         body: parse(contract, 'body', request.body),
-        caller: callerOf(request),
-        chain: request.chain,
-        requestId: request.id,
-        signal: goneSignal(reply),
-        timing,
-        request,
-        reply,
       })
-      if (timing.rows.length > 0 && !reply.sent)
-        void reply.header('server-timing', formatServerTiming(timing.rows))
+      sendTiming(c)
       if (contract.reply !== undefined) return checked(contract.reply, result)
       return result === undefined ? reply : stream(reply, result as StreamReply)
     },
   })
+}
+
+/**
+ * Serves a protocol that is not ours and has no contract: the handler reads the request, and must bound and parse what it takes.
+ *
+ * @param o `url` is a pattern, `maxBodyBytes` the listener's unless told
+ */
+export function routeAny(
+  app: App,
+  o: { method: string | string[]; url: string; maxBodyBytes?: number },
+  handler: (c: AnyContext) => Promise<StreamReply>,
+): void {
+  app.route({
+    method: o.method,
+    url: o.url,
+    ...(o.maxBodyBytes === undefined ? {} : { bodyLimit: o.maxBodyBytes }),
+    handler: async (request, reply) => {
+      const c = contextOf(request, reply)
+      const result = await handler(c)
+      sendTiming(c)
+      return stream(reply, result)
+    },
+  })
+}
+
+function contextOf(request: FastifyRequest, reply: FastifyReply): AnyContext {
+  return {
+    caller: callerOf(request),
+    chain: request.chain,
+    requestId: request.id,
+    signal: goneSignal(reply),
+    timing: new Timing(),
+    request,
+    reply,
+  }
+}
+
+function sendTiming({ timing, reply }: AnyContext): void {
+  if (timing.rows.length > 0 && !reply.sent)
+    void reply.header('server-timing', formatServerTiming(timing.rows))
 }
 
 function parse<C extends Contract>(contract: C, part: 'params' | 'query' | 'body', value: unknown): never {
