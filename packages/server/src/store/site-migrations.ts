@@ -4,6 +4,7 @@ import { RELEASE } from './release-migration.ts'
 import { labels } from './label-migration.ts'
 import { PLANES } from './planes-migration.ts'
 import { sets } from './set-migration.ts'
+import { srmRequests } from './srm-migration.ts'
 import { pseudonyms } from './pseudonym-migration.ts'
 
 /** Columns of the metadata tables as of migration 001; later ones are added by later migrations. A test compares with metadata/columns.ts. */
@@ -108,6 +109,7 @@ export const SITE_MIGRATIONS: Record<string, Migration> = {
   '007-planes': PLANES,
   '008-sets': sets,
   '009-pseudonyms': { up: pseudonyms },
+  '010-srm-requests': { up: srmRequests },
 }
 
 /** What was registered before there was a list of changes is put into it, in the order of the registrations. */

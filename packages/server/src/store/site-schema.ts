@@ -13,6 +13,7 @@ import type {
   SourceLooksTable,
   PseudonymKeyTable,
 } from './registration-schema.ts'
+import type { SrmFilesTable, SrmRequestsTable } from './srm-schema.ts'
 
 /**
  * The site's database (decision 10: it is patient data). Times are ISO 8601 text, JSON is text, lengths are bytes; only what
@@ -47,6 +48,8 @@ export interface SiteSchema {
   set_versions: SetVersionsTable
   set_members: SetMembersTable
   pseudonym_key: PseudonymKeyTable
+  srm_requests: SrmRequestsTable
+  srm_files: SrmFilesTable
 }
 
 /** One volume for ever; its contents are `versions`. */
