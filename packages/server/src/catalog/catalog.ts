@@ -35,11 +35,13 @@ export interface VolumeRecord {
   readonly goneSince?: string
 }
 
-/** The same without what only delivery needs: a row of `mdm ls` or `mdm stat`. */
+/** The same without what only a preparation needs: a row of `mdm ls` or `mdm stat`. */
 export type VolumeSummary = Pick<
   VolumeRecord,
   | 'guid'
   | 'version'
+  | 'kid'
+  | 'profile'
   | 'lfn'
   | 'surl'
   | 'containerBytes'
@@ -107,8 +109,6 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
             .onRef('manifests.version', '=', 'versions.version'),
         )
         .select([
-          'versions.kid',
-          'versions.profile',
           'versions.header',
           'versions.slice_bytes',
           'versions.plaintext_bytes',
@@ -138,9 +138,9 @@ export function openCatalog(db: SiteStore, o: { site: SiteId }): Catalog {
         .where('versions.version', '=', version)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      const { lfn, surl, registered, plaintext_sha256: sha256, gone_since: goneSince } = row
+      const { kid, profile, lfn, surl, registered, plaintext_sha256: sha256, gone_since: goneSince } = row
       return {
-        ...{ guid, version, lfn, surl, registered },
+        ...{ guid, version, kid, profile, lfn, surl, registered },
         containerBytes: Number(row.container_bytes),
         volume: JSON.parse(row.volume) as Volume,
         ...(sha256 === null ? {} : { plaintextSha256: sha256 }),
@@ -213,6 +213,8 @@ function summaries(db: SiteStore) {
     .select([
       'versions.guid',
       'versions.version',
+      'versions.kid',
+      'versions.profile',
       'versions.volume',
       'versions.container_bytes',
       'versions.plaintext_sha256',
