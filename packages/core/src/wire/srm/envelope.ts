@@ -1,0 +1,110 @@
+import { isErrorCode, MdmError, type ErrorCode } from '../../errors.ts'
+import { explain } from './status.ts'
+import { escapeXml, parseXml, type Element } from './xml.ts'
+
+const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
+const XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+/** The namespace of every operation of SRM v2.2; what lies within them is in none. */
+export const SRM = 'http://srm.lbl.gov/StorageResourceManager'
+
+/** The fields of a message by name, each as often as it came; an object of its own without prototype, or the text of a leaf. */
+export interface Fields {
+  [name: string]: (Fields | string)[]
+}
+
+/** Who is to blame for a fault (SOAP 1.1 section 4.4.1). */
+export type FaultCode = 'VersionMismatch' | 'MustUnderstand' | 'Client' | 'Server'
+
+/** A message that is no SOAP 1.1, or whose operation nobody knows: answered by a fault instead of by the operation. */
+export class SoapFault extends MdmError {
+  readonly faultCode: FaultCode
+
+  constructor(code: ErrorCode, faultCode: FaultCode, message: string) {
+    super(code, message)
+    this.name = 'SoapFault'
+    this.faultCode = faultCode
+  }
+}
+
+/**
+ * The operation that a message is about: the first child of its Body, in the namespace of SRM. The header SOAPAction says
+ * nothing, and no client agrees with another on it.
+ *
+ * @returns `name` such as srmLs or srmLsResponse; `fields` of the one element within it
+ * @throws MDM_BAD_REQUEST, as SoapFault where it is XML but not such a message; what a fault of the other side says
+ */
+export function readEnvelope(bytes: Uint8Array): { name: string; fields: Fields | string } {
+  const envelope = parseXml(bytes)
+  if (envelope.name !== 'Envelope') throw fault('Client', 'the message has no Envelope')
+  if (envelope.namespace !== SOAP) throw fault('VersionMismatch', 'the message is not SOAP 1.1')
+  const parts = envelope.children.filter(({ namespace }) => namespace === SOAP)
+  const [header] = parts.filter(({ name }) => name === 'Header')
+  if (
+    header?.children.some((entry) =>
+      /^(?:1|true)$/.test(entry.attributes.get(`{${SOAP}}mustUnderstand`) ?? ''),
+    )
+  )
+    throw fault('MustUnderstand', 'the message has a header that is not understood')
+  const [body, ...more] = parts.filter(({ name }) => name === 'Body')
+  const [operation, ...others] = body?.children ?? []
+  if (operation === undefined || more.length + others.length > 0)
+    throw fault('Client', 'the message has not one operation')
+  if (operation.namespace === SOAP && operation.name === 'Fault') throw readFault(operation)
+  if (operation.namespace !== SRM) throw fault('Client', 'the operation is not one of SRM v2.2')
+  const [inner, ...rest] = operation.children
+  if (rest.length > 0) throw fault('Client', 'the operation has more than one part')
+  return { name: operation.name, fields: inner === undefined ? '' : valueOf(inner) }
+}
+
+/** A message about an operation. @param fields in the order of the WSDL */
+export function writeEnvelope(name: string, inner: string, fields: Fields): string {
+  return wrap(`<srm:${name} xmlns:srm="${SRM}"><${inner}>${writeFields(fields)}</${inner}></srm:${name}>`)
+}
+
+/** A fault with the code of our table, so that nobody needs to guess. */
+export function writeFault(faultCode: FaultCode, code: ErrorCode): string {
+  return wrap(
+    `<soapenv:Fault><faultcode>soapenv:${faultCode}</faultcode><faultstring>${escapeXml(explain(code))}</faultstring></soapenv:Fault>`,
+  )
+}
+
+function wrap(body: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="${SOAP}"><soapenv:Body>${body}</soapenv:Body></soapenv:Envelope>`
+}
+
+function readFault(element: Element): MdmError {
+  const told = element.children.find(({ name }) => name === 'faultstring')?.text ?? ''
+  const code = /^(MDM_[A-Z_]{1,40}): /.exec(told)?.[1]
+  return isErrorCode(code)
+    ? new MdmError(code)
+    : new MdmError('MDM_UNREACHABLE', 'the storage element answers with a SOAP fault')
+}
+
+/** Fields with xsi:nil are not there. A name that means something to JavaScript is one like any other in such an object. */
+function valueOf(element: Element): Fields | string {
+  if (element.attributes.has('href'))
+    throw fault('Client', 'the message refers from one element to another, which is not read')
+  if (element.children.length === 0) return element.text
+  const fields = Object.create(null) as Fields
+  for (const child of element.children) {
+    if (/^(?:1|true)$/.test(child.attributes.get(`{${XSI}}nil`) ?? '')) continue
+    const values = (fields[child.name] ??= [])
+    values.push(valueOf(child))
+  }
+  return fields
+}
+
+function writeFields(fields: Fields): string {
+  return Object.entries(fields)
+    .flatMap(([name, values]) =>
+      (values ?? []).map((value) => {
+        const content = typeof value === 'string' ? escapeXml(value) : writeFields(value)
+        return `<${name}>${content}</${name}>`
+      }),
+    )
+    .join('')
+}
+
+function fault(faultCode: FaultCode, message: string): SoapFault {
+  return new SoapFault('MDM_BAD_REQUEST', faultCode, message)
+}

@@ -1,0 +1,62 @@
+import type { z } from 'zod'
+import { FileStorageType } from './listing.ts'
+import { ReturnStatus } from './status.ts'
+import { BOOLEAN, INT, listOf, one, string, struct, SURL, TOKEN, trimmed, UNSIGNED } from './values.ts'
+
+/** What a client wants prepared, and over which protocols it can fetch it. */
+export const PrepareToGetRequest = struct({
+  arrayOfFileRequests: listOf(
+    'requestArray',
+    struct({
+      sourceSURL: one(SURL),
+      dirOption: one(struct({ isSourceADirectory: one(BOOLEAN) })).optional(),
+    }),
+  ),
+  userRequestDescription: one(string(1_024)).optional(),
+  desiredFileStorageType: one(FileStorageType).optional(),
+  /** seconds */
+  desiredTotalRequestTime: one(INT).optional(),
+  /** seconds */
+  desiredPinLifeTime: one(INT).optional(),
+  transferParameters: one(
+    struct({ arrayOfTransferProtocols: listOf('stringArray', trimmed(64)).optional() }),
+  ).optional(),
+})
+export type PrepareToGetRequest = z.output<typeof PrepareToGetRequest>
+
+/** TGetRequestFileStatus */
+export const GetFileStatus = struct({
+  sourceSURL: one(SURL),
+  fileSize: one(UNSIGNED).optional(),
+  status: one(ReturnStatus),
+  /** seconds */
+  estimatedWaitTime: one(INT).optional(),
+  /** seconds */
+  remainingPinTime: one(INT).optional(),
+  transferURL: one(trimmed(2_048)).optional(),
+})
+export type GetFileStatus = z.output<typeof GetFileStatus>
+
+export const PrepareToGetReply = struct({
+  returnStatus: one(ReturnStatus),
+  requestToken: one(TOKEN).optional(),
+  arrayOfFileStatuses: listOf('statusArray', GetFileStatus).optional(),
+  /** seconds */
+  remainingTotalRequestTime: one(INT).optional(),
+})
+export type PrepareToGetReply = z.output<typeof PrepareToGetReply>
+
+export const StatusOfGetRequest = struct({
+  requestToken: one(TOKEN),
+  /** all of the request where absent */
+  arrayOfSourceSURLs: listOf('urlArray', SURL).optional(),
+})
+export type StatusOfGetRequest = z.output<typeof StatusOfGetRequest>
+
+export const StatusOfGetReply = struct({
+  returnStatus: one(ReturnStatus),
+  arrayOfFileStatuses: listOf('statusArray', GetFileStatus).optional(),
+  /** seconds */
+  remainingTotalRequestTime: one(INT).optional(),
+})
+export type StatusOfGetReply = z.output<typeof StatusOfGetReply>

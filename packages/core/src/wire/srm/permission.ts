@@ -1,0 +1,17 @@
+import type { z } from 'zod'
+import { PermissionMode } from './listing.ts'
+import { ReturnStatus } from './status.ts'
+import { listOf, one, struct, SURL } from './values.ts'
+
+export const CheckPermissionRequest = struct({ arrayOfSURLs: listOf('urlArray', SURL) })
+export type CheckPermissionRequest = z.output<typeof CheckPermissionRequest>
+
+/** TSURLPermissionReturn */
+export const CheckPermissionReply = struct({
+  returnStatus: one(ReturnStatus),
+  arrayOfPermissions: listOf(
+    'surlPermissionArray',
+    struct({ surl: one(SURL), status: one(ReturnStatus), permission: one(PermissionMode).optional() }),
+  ).optional(),
+})
+export type CheckPermissionReply = z.output<typeof CheckPermissionReply>

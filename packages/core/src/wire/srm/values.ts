@@ -1,0 +1,84 @@
+import { z } from 'zod'
+
+/** A field that comes once. */
+export function one<S extends z.ZodType>(schema: S) {
+  return z.codec(z.tuple([schema]), z.custom<z.output<S>>(), {
+    decode: ([value]) => value as z.output<S>,
+    encode: (value) => [value] as [z.output<S>],
+  })
+}
+
+/** A field that holds a list: `<arrayOfSURLs><urlArray>..</urlArray><urlArray>..</urlArray></arrayOfSURLs>` is the list itself. */
+export function listOf<S extends z.ZodType>(item: string, schema: S, max = 1_000) {
+  return one(
+    z.codec(struct({ [item]: z.array(schema).max(max).optional() }), z.custom<z.output<S>[]>(), {
+      decode: (value) => ((value as Record<string, unknown>)[item] ?? []) as z.output<S>[],
+      encode: (value) => ({ [item]: value }) as never,
+    }),
+  )
+}
+
+/** An element with fields, in the order of the WSDL, which is that of writing. What is not named here is passed over. */
+export function struct<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.codec(z.unknown(), z.object(shape), {
+    // An element without fields looks like one with an empty text.
+    decode: (value) => (typeof value === 'string' && value.trim() === '' ? {} : value) as never,
+    encode: (value) => value,
+  })
+}
+
+/** xsd:string */
+export function string(max: number) {
+  return z.string().max(max)
+}
+
+/** xsd:anyURI, and tokens: white space around them is not part of them. */
+export function trimmed(max: number) {
+  return z.codec(z.string().max(max + 100), z.string().min(1).max(max), {
+    decode: (text) => text.trim(),
+    encode: (text) => text,
+  })
+}
+
+/** As long as a SURL may be; a longer one names nothing. */
+export const SURL = trimmed(2_048)
+export const TOKEN = trimmed(256)
+
+/** xsd:unsignedLong, as far as a number is exact. */
+export const UNSIGNED = z.codec(z.string().regex(/^\s*\+?[0-9]{1,20}\s*$/), z.int().min(0), {
+  decode: Number,
+  encode: String,
+})
+
+/** xsd:int */
+export const INT = z.codec(
+  z.string().regex(/^\s*[+-]?[0-9]{1,12}\s*$/),
+  z
+    .int()
+    .min(-(2 ** 31))
+    .max(2 ** 31 - 1),
+  {
+    decode: Number,
+    encode: String,
+  },
+)
+
+/** xsd:boolean */
+export const BOOLEAN = z.codec(z.string().regex(/^\s*(?:true|false|1|0)\s*$/), z.boolean(), {
+  decode: (text) => /true|1/.test(text),
+  encode: String,
+})
+
+/** xsd:dateTime, written in whole seconds of UTC. */
+export const DATE_TIME = z.codec(
+  z
+    .string()
+    .regex(
+      /^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?\s*$/,
+    ),
+  z.date(),
+  {
+    decode: (text) => new Date(text.trim()),
+    encode: (date) => date.toISOString().replace(/\.[0-9]+Z$/, 'Z'),
+  },
+)
