@@ -14,6 +14,8 @@ export interface IdentityFlags {
   readonly site?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  readonly srm?: string | undefined
+  readonly 'ca-dir'?: string | undefined
 }
 
 /** What all commands share: identity flags, --json, and one way to talk. Core is loaded only where it is used. */
@@ -93,8 +95,8 @@ export abstract class BaseCommand extends Command {
   }
 }
 
-function given({ config, site, cert, key }: IdentityFlags) {
-  const all = { config, site, cert, key }
+function given({ config, site, cert, key, srm, 'ca-dir': caDir }: IdentityFlags) {
+  const all = { config, site, cert, key, srm, 'ca-dir': caDir }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Partial<
     Record<keyof typeof all, string>
   >

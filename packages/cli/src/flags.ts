@@ -30,6 +30,19 @@ export const sidecar = () =>
       'write what is known of the scan beside each file, as JSON in the words of BIDS; nothing that names a person',
   })
 
+/** Where containers are asked for over SRM, and which CAs the storage services there are known by. */
+export const storage = {
+  srm: Flags.string({
+    helpValue: 'SURL',
+    description: 'SRM service to fetch containers from, srm://HOST:PORT/srm/managerv2 (MDM_SRM)',
+  }),
+  'ca-dir': Flags.string({
+    helpValue: 'DIR',
+    description:
+      'folder of the CAs of storage services, HASH.0 and HASH.r0 (X509_CERT_DIR); else /etc/grid-security/certificates',
+  }),
+}
+
 /** Slices A to B of a volume, 0-based, both included. */
 export const slices = Flags.custom<readonly [number, number]>({
   helpValue: 'A-B',

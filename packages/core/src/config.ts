@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from './errors.ts'
+import { parseEndpoint } from './grid/srm/srm-url.ts'
 import { acceptRoster, openRoster, type TrustedRoster } from './identity/roster.ts'
 import { SiteId } from './names.ts'
 
@@ -13,6 +14,8 @@ const ConfigFile = z
     site: SiteId.optional(),
     credential: z.object({ certificate: z.string(), key: z.string() }).strict().optional(),
     sites: z.record(SiteId, z.object({ roster: z.string() }).strict()).default({}),
+    srm: z.string().max(1024).optional(),
+    caDir: z.string().optional(),
   })
   .strict()
 
@@ -23,6 +26,10 @@ export interface ClientConfig {
   readonly site?: SiteId | undefined
   readonly credential?: { readonly certificate: string; readonly key: string } | undefined
   readonly sites: Readonly<Record<string, { readonly roster: string }>>
+  /** srm://HOST:PORT/srm/managerv2: where containers are asked for by GUID; else the site's own interface is */
+  readonly srm?: string | undefined
+  /** folder of the CAs that storage services are known by; where grid software has it unless told */
+  readonly caDir?: string | undefined
 }
 
 export interface ConfigFlags {
@@ -30,6 +37,8 @@ export interface ConfigFlags {
   readonly site?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  readonly srm?: string | undefined
+  readonly 'ca-dir'?: string | undefined
 }
 
 /** Where the configuration lives when nothing says otherwise: $XDG_CONFIG_HOME/mdm/config.json. */
@@ -38,7 +47,7 @@ export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string 
 }
 
 /**
- * Reads the configuration: flags, then MDM_CONFIG, MDM_SITE, MDM_CERT and MDM_KEY, then the file.
+ * Reads the configuration: flags, then MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM and X509_CERT_DIR, then the file.
  *
  * @throws MDM_CONFIG when a named file is missing or malformed
  */
@@ -69,7 +78,13 @@ export async function loadConfig(
   const sites = Object.fromEntries(
     Object.entries(stored.sites).map(([id, s]) => [id, { roster: at(s.roster) }]),
   )
-  return { file, site: parsedSite.data, credential, sites }
+  const endpoint = flags.srm ?? set(env.MDM_SRM) ?? stored.srm
+  const srm = endpoint === undefined ? undefined : endpointOf(endpoint)
+  const caDir = flags['ca-dir'] ?? set(env.X509_CERT_DIR) ?? (stored.caDir && at(stored.caDir))
+  return {
+    ...{ file, site: parsedSite.data, credential, sites, srm },
+    caDir: caDir === undefined ? undefined : resolve(caDir),
+  }
 }
 
 /** Writes the configuration back to its file (0600), whole or not at all. */
@@ -88,6 +103,8 @@ export async function saveConfig(config: ClientConfig): Promise<void> {
     sites: Object.fromEntries(
       Object.entries(config.sites).map(([id, s]) => [id, { roster: near(s.roster) }]),
     ),
+    ...(config.srm === undefined ? {} : { srm: config.srm }),
+    ...(config.caDir === undefined ? {} : { caDir: near(config.caDir) }),
   }
   await writeWhole(config.file, `${JSON.stringify(stored, null, 2)}\n`)
 }
@@ -155,6 +172,15 @@ async function readConfigFile(file: string, required: boolean): Promise<z.infer<
     throw new MdmError('MDM_CONFIG', 'the configuration file does not have the form docs/cli.md gives', {
       cause,
     })
+  }
+}
+
+/** An SRM service as it is kept. @throws MDM_CONFIG when the text is none */
+function endpointOf(text: string): string {
+  try {
+    return parseEndpoint(text).text
+  } catch (cause) {
+    throw new MdmError('MDM_CONFIG', 'the SRM service is not one: srm://HOST:PORT/srm/managerv2', { cause })
   }
 }
 

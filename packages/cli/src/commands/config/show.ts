@@ -1,4 +1,5 @@
 import { BaseCommand } from '../../base-command.ts'
+import { storage } from '../../flags.ts'
 import { table } from '../../output.ts'
 
 interface KnownSite {
@@ -15,6 +16,10 @@ interface ConfigView {
   readonly site: string | null
   readonly certificate: string | null
   readonly key: string | null
+  /** where containers are fetched over SRM; null: from the site itself */
+  readonly srm: string | null
+  /** whose storage services are trusted */
+  readonly caDir: string
   readonly sites: readonly KnownSite[]
 }
 
@@ -22,11 +27,12 @@ interface ConfigView {
 export default class ConfigShow extends BaseCommand {
   static override summary = 'show the configuration in force'
   static override description =
-    'Flags come before the environment (MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY), and that before the file.'
+    'Flags come before the environment (MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM, X509_CERT_DIR), and that before the file.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',
   ]
+  static override flags = storage
 
   async run(): Promise<ConfigView> {
     const { flags } = await this.parse(ConfigShow)
@@ -48,7 +54,9 @@ export default class ConfigShow extends BaseCommand {
       }),
     )
     const { certificate = null, key = null } = config.credential ?? {}
-    const view = { file: config.file, site: config.site ?? null, certificate, key, sites }
+    const { DEFAULT_CA_FOLDER } = await import('@mdm/core/grid/srm/ca-folder')
+    const { srm = null, caDir = DEFAULT_CA_FOLDER } = config
+    const view = { file: config.file, site: config.site ?? null, certificate, key, srm, caDir, sites }
     this.print(
       table(
         ['setting', 'value'],
@@ -57,6 +65,8 @@ export default class ConfigShow extends BaseCommand {
           ['site', view.site],
           ['certificate', view.certificate],
           ['key', view.key],
+          ['srm', view.srm],
+          ['CA folder', view.caDir],
           ...sites.map((s) => [
             `roster ${s.site}`,
             `${s.seq}, ${s.fingerprint}, ${s.api}, keys ${s.threshold} of ${s.keyServers}`,
