@@ -1,22 +1,24 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { startGrid, type Grid, type User } from './fixtures/grid.ts'
+import { pathWithMdm } from './fixtures/mdm-in-path.ts'
 import { gone, restartSite } from './fixtures/site-process.ts'
 
 t.setTimeout(300_000)
 
 const run = promisify(execFile)
 const EXAMPLES = resolve(import.meta.dirname, '../examples')
-const RUN = resolve(import.meta.dirname, '../packages/cli/bin/run.js')
+/** These need a batch system or grid clients, and run in test/peers. */
+const WITH_PEERS = ['slurm-array.sh', 'grid-job.sh']
 
 t.test('every example runs and does what it says', async (t) => {
   const grid = await startGrid(t)
-  const path = await pathWithMdm(grid)
+  const path = pathWithMdm(grid.scratch)
   const ran = new Set<string>()
   const example = async (user: User, name: string, ...args: string[]) => {
     ran.add(name)
@@ -148,7 +150,7 @@ t.test('every example runs and does what it says', async (t) => {
   )
 
   const there = (await readdir(EXAMPLES)).filter((f) => /\.(ts|sh)$/.test(f))
-  t.same([...ran].toSorted(), there.toSorted(), 'no example is left out')
+  t.same([...ran, ...WITH_PEERS].toSorted(), there.toSorted(), 'no example is left out')
 })
 
 /** The policy that examples/README.md shows. */
@@ -164,11 +166,4 @@ async function meanOf(grid: Grid, guid: string): Promise<string> {
   let sum = 0
   for (let at = 352; at < bytes.length; at += 2) sum += bytes.readInt16LE(at)
   return `${(sum / ((bytes.length - 352) / 2)).toFixed(3)}\n`
-}
-
-async function pathWithMdm(grid: Grid): Promise<string> {
-  const bin = join(grid.scratch, 'bin')
-  await mkdir(bin)
-  await symlink(RUN, join(bin, 'mdm'))
-  return `${bin}:${dirname(process.execPath)}:${process.env['PATH']}`
 }
