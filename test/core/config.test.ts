@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
   addRoster,
@@ -127,7 +127,7 @@ t.test('a malformed or missing file is said to be so', async (t) => {
     'no JSON': '{site: demo}',
     'a list': '[]',
     'a field we do not know': { sites: {}, password: 'x' },
-    'half a credential': { credential: { certificate: 'x' } },
+    'half a credential': { credential: { key: 'x' } },
     'a site that is no name': { site: 'Demo Site' },
     'a roster without path': { sites: { demo: {} } },
     'a site key that is no name': { sites: { 'Demo Site': { roster: 'x' } } },
@@ -147,10 +147,40 @@ t.test('a malformed or missing file is said to be so', async (t) => {
   )
 })
 
+t.test('a file that holds certificate and key needs no second one', async (t) => {
+  const config = await written(t, { credential: { certificate: 'me.pem' } })
+  const dir = dirname(config)
+  const own = { certificate: join(dir, 'me.pem'), key: join(dir, 'me.pem') }
+  const loaded = await loadConfig({ config }, {})
+  t.strictSame(loaded.credential, own)
+  await saveConfig(loaded)
+  t.strictSame(JSON.parse(await readFile(config, 'utf8')).credential, { certificate: 'me.pem' })
+  const proxy = { certificate: '/proxy.pem', key: '/proxy.pem' }
+  t.strictSame((await loadConfig({ config, cert: '/proxy.pem' }, {})).credential, proxy)
+  t.strictSame((await loadConfig({ config }, { MDM_CERT: '/proxy.pem' })).credential, proxy)
+  const other = { MDM_CERT: '/env.pem', MDM_KEY: '/env.key' }
+  t.strictSame(
+    (await loadConfig({ config, cert: '/proxy.pem' }, other)).credential,
+    proxy,
+    'not the key of another',
+  )
+})
+
+t.test('what grid tools set comes after our own variables and before the file', async (t) => {
+  const config = await written(t, { credential: { certificate: '/file.pem', key: '/file.key' } })
+  const grid = { X509_USER_PROXY: '/tmp/x509up', X509_USER_CERT: '/cert.pem', X509_USER_KEY: '/key.pem' }
+  const chosen = async (env: NodeJS.ProcessEnv) => (await loadConfig({ config }, env)).credential
+  t.strictSame(await chosen(grid), { certificate: '/tmp/x509up', key: '/tmp/x509up' })
+  t.strictSame(await chosen({ ...grid, X509_USER_PROXY: '' }), { certificate: '/cert.pem', key: '/key.pem' })
+  t.strictSame(await chosen({ X509_USER_CERT: '/cert.pem' }), { certificate: '/file.pem', key: '/file.key' })
+  const ours = { ...grid, MDM_CERT: '/env.pem', MDM_KEY: '/env.key' }
+  t.strictSame(await chosen(ours), { certificate: '/env.pem', key: '/env.key' })
+})
+
 t.test('half a credential, or a name that is none, is refused', async (t) => {
   const config = await written(t, {})
-  await t.rejects(loadConfig({ config, cert: 'a.pem' }, {}), { code: 'MDM_CONFIG' })
   await t.rejects(loadConfig({ config }, { MDM_KEY: 'a.key' }), { code: 'MDM_CONFIG' })
+  await t.rejects(loadConfig({ config, key: 'a.key' }, {}), { code: 'MDM_CONFIG' })
   await t.rejects(loadConfig({ config, site: '../x' }, {}), { code: 'MDM_CONFIG' })
   t.match(await loadConfig({ config, cert: '/a.pem' }, { MDM_KEY: '/b.key' }), {
     credential: { certificate: '/a.pem', key: '/b.key' },

@@ -29,12 +29,12 @@ export abstract class BaseCommand extends Command {
     }),
     site: Flags.string({ description: 'site to ask (MDM_SITE)', helpValue: 'NAME', helpGroup: 'GLOBAL' }),
     cert: Flags.string({
-      description: 'your certificate, PEM (MDM_CERT)',
+      description: 'your certificate or proxy, PEM (MDM_CERT)',
       helpValue: 'FILE',
       helpGroup: 'GLOBAL',
     }),
     key: Flags.string({
-      description: 'your private key, PEM (MDM_KEY)',
+      description: 'your private key, PEM, where it is not in the same file (MDM_KEY)',
       helpValue: 'FILE',
       helpGroup: 'GLOBAL',
     }),

@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from './errors.ts'
 import { parseEndpoint } from './grid/srm/srm-url.ts'
+import { filesOf, namedFiles, type CredentialFiles } from './identity/credential-files.ts'
 import { acceptRoster, openRoster, type TrustedRoster } from './identity/roster.ts'
 import { SiteId } from './names.ts'
 
@@ -12,7 +13,8 @@ import { SiteId } from './names.ts'
 const ConfigFile = z
   .object({
     site: SiteId.optional(),
-    credential: z.object({ certificate: z.string(), key: z.string() }).strict().optional(),
+    /** without `key` the file of the certificate holds it, too */
+    credential: z.object({ certificate: z.string(), key: z.string().optional() }).strict().optional(),
     sites: z.record(SiteId, z.object({ roster: z.string() }).strict()).default({}),
     srm: z.string().max(1024).optional(),
     caDir: z.string().optional(),
@@ -24,7 +26,7 @@ export interface ClientConfig {
   /** The file it was read from, or would be written to. */
   readonly file: string
   readonly site?: SiteId | undefined
-  readonly credential?: { readonly certificate: string; readonly key: string } | undefined
+  readonly credential?: CredentialFiles | undefined
   readonly sites: Readonly<Record<string, { readonly roster: string }>>
   /** srm://HOST:PORT/srm/managerv2: where containers are asked for by GUID; else the site's own interface is */
   readonly srm?: string | undefined
@@ -47,7 +49,8 @@ export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string 
 }
 
 /**
- * Reads the configuration: flags, then MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM and X509_CERT_DIR, then the file.
+ * Reads the configuration: flags, then MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM and X509_CERT_DIR, then the file; for the
+ * credential what grid tools set comes before the file, too (namedFiles).
  *
  * @throws MDM_CONFIG when a named file is missing or malformed
  */
@@ -59,22 +62,13 @@ export async function loadConfig(
   const file = resolve(named ?? defaultConfigFile(env))
   const stored = await readConfigFile(file, named !== undefined)
   const at = (path: string) => resolve(dirname(file), path)
-  const certificate = flags.cert ?? set(env.MDM_CERT)
-  const key = flags.key ?? set(env.MDM_KEY)
   const site = flags.site ?? set(env.MDM_SITE) ?? stored.site
   const parsedSite = SiteId.optional().safeParse(site)
   if (!parsedSite.success)
     throw new MdmError('MDM_CONFIG', 'the site name is not one: lower case letters, digits and dashes')
-  if ((certificate === undefined) !== (key === undefined)) {
-    throw new MdmError('MDM_CONFIG', 'certificate and key belong together: give both, or none')
-  }
+  const given = namedFiles(flags, env)
   const credential =
-    certificate !== undefined && key !== undefined
-      ? { certificate: resolve(certificate), key: resolve(key) }
-      : stored.credential && {
-          certificate: at(stored.credential.certificate),
-          key: at(stored.credential.key),
-        }
+    given === undefined ? stored.credential && filesOf(stored.credential, at) : filesOf(given, resolve)
   const sites = Object.fromEntries(
     Object.entries(stored.sites).map(([id, s]) => [id, { roster: at(s.roster) }]),
   )
@@ -98,7 +92,12 @@ export async function saveConfig(config: ClientConfig): Promise<void> {
     ...(config.credential === undefined
       ? {}
       : {
-          credential: { certificate: near(config.credential.certificate), key: near(config.credential.key) },
+          credential: {
+            certificate: near(config.credential.certificate),
+            ...(config.credential.key === config.credential.certificate
+              ? {}
+              : { key: near(config.credential.key) }),
+          },
         }),
     sites: Object.fromEntries(
       Object.entries(config.sites).map(([id, s]) => [id, { roster: near(s.roster) }]),

@@ -2,7 +2,9 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import t from 'tap'
-import { loadCredential } from '@mdm/core/identity/credential'
+import { spkiDigest } from '@mdm/core/crypto/spki'
+import { loadCredential, requireOwnKey } from '@mdm/core/identity/credential'
+import { holderOf, proxyFile, proxyOf } from '../../fixtures/x509/proxies.ts'
 import { certificate, ed25519, name } from './certificates.ts'
 
 const key = ed25519()
@@ -59,4 +61,55 @@ t.test('missing, malformed, encrypted and foreign files are refused without nami
   await t.rejects(loadCredential({ certificate: '/nowhere/a.pem', key: '/nowhere/a.key' }), {
     code: 'MDM_CONFIG',
   })
+})
+
+t.test(
+  'a proxy file is a credential: the owner’s name, the key and the end of the proxy, the whole chain',
+  async (t) => {
+    const owner = holderOf(x509, key)
+    const notAfter = new Date('2027-01-01T00:00:00Z')
+    const proxy = proxyOf(proxyOf(owner, { notAfter }), { notBefore: new Date('2026-11-01T00:00:00Z') })
+    const path = join(t.testdir(), 'proxy.pem')
+    writeFileSync(path, `a comment\n${proxyFile(proxy)}`, { mode: 0o600 })
+    const credential = await loadCredential({ certificate: path, key: path })
+    t.match(credential, {
+      identity: { dn: 'CN=alice' },
+      spki: spkiDigest(proxy.key),
+      delegation: { proxy: 'full' },
+      notBefore: new Date('2026-11-01T00:00:00Z'),
+      notAfter,
+    })
+    t.equal(credential.certificate, proxy.chain.map(String).join(''), 'certificates only, leaf first')
+    t.equal(credential.key, pem(proxy.key))
+    t.throws(() => requireOwnKey(credential), { code: 'MDM_CONFIG' })
+    requireOwnKey(await loadCredential(files(t.testdirName)))
+
+    const apart = { certificate: join(t.testdirName, 'chain.pem'), key: join(t.testdirName, 'proxy.key') }
+    writeFileSync(apart.certificate, credential.certificate)
+    writeFileSync(apart.key, credential.key, { mode: 0o600 })
+    t.equal((await loadCredential(apart)).spki, credential.spki, 'or in two files')
+    chmodSync(path, 0o644)
+    await t.rejects(
+      loadCredential({ certificate: path, key: path }),
+      { code: 'MDM_CONFIG' },
+      'open to others',
+    )
+  },
+)
+
+t.test('a proxy file that no server would take is refused before anything is sent', async (t) => {
+  const owner = holderOf(x509, key)
+  const moved = proxyOf(owner)
+  const bad = {
+    'a legacy proxy': proxyFile(proxyOf(owner, { legacy: true, below: [['CN', 'limited proxy']] })),
+    'a proxy without its owner': proxyFile({ ...moved, chain: [moved.certificate] }),
+    'a proxy of somebody else': proxyFile(proxyOf(owner, { signer: ed25519() })),
+    'a file without a key': moved.chain.map(String).join(''),
+    'a proxy with the key of its owner': proxyFile({ ...moved, key }),
+  }
+  for (const [what, content] of Object.entries(bad)) {
+    const path = join(t.testdir(), 'proxy.pem')
+    writeFileSync(path, content, { mode: 0o600 })
+    await t.rejects(loadCredential({ certificate: path, key: path }), { code: 'MDM_CONFIG' }, what)
+  }
 })

@@ -109,9 +109,10 @@ t.test('with the keys of the user CA and of the site in hand, no list that exist
   const ca = { certificate: read('ca.pem'), key: read('ca.key') }
   const double = await issueCertificate({ ca, dn: 'CN=admin,O=MDM demo', days: 1, usage: 'client' })
   const privateKey = createPrivateKey(double.key)
-  const identity = readCertificate(new X509Certificate(double.certificate).raw)
+  const certificates = [new X509Certificate(double.certificate)]
+  const identity = readCertificate(certificates[0]!.raw)
   t.equal(identity.dn, admin!.identity.dn, 'the same name from the same CA')
-  const forger: Credential = { ...double, privateKey, identity }
+  const forger: Credential = { ...identity, ...double, privateKey, identity, chain: certificates }
   const peerOfForger = peerOf(t, grid, forger)
   t.match(await peerOfForger.call(getWhoami), { kind: 'user' })
   const params = { site: grid.site, scope: guid, object: 'key' as const }

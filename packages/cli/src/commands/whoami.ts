@@ -1,4 +1,5 @@
 import type { Session } from '@mdm/core/access/session'
+import type { Limits } from '@mdm/core/identity/limits'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { reportOf } from '../report-error.ts'
@@ -10,13 +11,19 @@ interface ServerView {
   readonly url: string
   /** the name it sees, when it lets us in */
   readonly dn?: string
+  /** the attributes of a virtual organisation that it accepts */
+  readonly fqans?: readonly string[]
   /** why it does not */
   readonly code?: string
 }
 
 interface Whoami {
+  /** of the owner, also where a proxy is used */
   readonly dn: string
   readonly issuer: string
+  /** how a proxy may act for its owner, and to what it is narrowed */
+  readonly proxy?: 'full' | 'limited' | 'restricted'
+  readonly limits?: Limits
   /** SHA-256 of the public key (SubjectPublicKeyInfo), hex */
   readonly spki: string
   readonly notBefore: string
@@ -56,7 +63,8 @@ export default class WhoAmI extends BaseCommand {
     return await Promise.all(
       peers.map(async ({ role, peer }) => {
         try {
-          return { role, url: peer.url, dn: (await peer.call(getWhoami, {}, { signal: this.signal })).dn }
+          const { dn, fqans } = await peer.call(getWhoami, {}, { signal: this.signal })
+          return { role, url: peer.url, dn, ...(fqans === undefined ? {} : { fqans }) }
         } catch (error) {
           const { exitCode, note } = reportOf(error)
           process.exitCode ||= exitCode
@@ -72,10 +80,11 @@ async function identityOf(session: Session): Promise<Whoami> {
     import('@mdm/core/identity/dn'),
     import('@mdm/core/identity/roster'),
   ])
-  const { dn, issuer, spki, notBefore, notAfter } = session.credential.identity
+  const { identity, delegation, spki, notBefore, notAfter } = session.credential
   return {
-    dn: displayDn(dn),
-    issuer: displayDn(issuer),
+    dn: displayDn(identity.dn),
+    issuer: displayDn(identity.issuer),
+    ...delegation,
     spki,
     notBefore: notBefore.toISOString(),
     notAfter: notAfter.toISOString(),
@@ -88,10 +97,22 @@ function lines(who: Whoami): [string, string][] {
   return [
     ['name', who.dn],
     ['issuer', who.issuer],
+    ...(who.proxy === undefined ? [] : [['proxy', proxyOf(who)] satisfies [string, string]]),
     ['public key', who.spki],
     ['valid', `${who.notBefore} to ${who.notAfter}`],
     ['site', who.site],
     ['roster', `${who.roster.seq}, ${who.roster.fingerprint}`],
-    ...(who.servers ?? []).map((s): [string, string] => [s.role, `${s.url}  ${s.code ?? 'accepts you'}`]),
+    ...(who.servers ?? []).map((s): [string, string] => [s.role, `${s.url}  ${viewOf(s)}`]),
   ]
+}
+
+function proxyOf({ proxy, limits }: Whoami): string {
+  if (limits === undefined) return proxy ?? ''
+  const [first] = limits.guids
+  const volumes = limits.guids.length === 1 ? first : `${limits.guids.length} volumes`
+  return `restricted to ${limits.operations.join(' and ')} of ${volumes}`
+}
+
+function viewOf({ code, fqans = [] }: ServerView): string {
+  return code ?? ['accepts you', ...fqans].join('  ')
 }

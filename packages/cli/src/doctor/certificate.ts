@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import type { ClientConfig } from '@mdm/core/config'
 import { MdmError } from '@mdm/core/errors'
 import { fault, good, shellWord, warn, type Finding } from '@mdm/core/findings'
@@ -8,8 +7,13 @@ import { identify } from '@mdm/core/identity/identify'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { SET_CREDENTIAL } from './configuration.ts'
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 const SOON_DAYS = 30
+/** A proxy is made for hours: only what soon ends a job is worth a warning. */
+const SOON_HOURS = 1
+/** How a proxy is made: by tools that are not ours. */
+const NEW_PROXY = 'make a new proxy: voms-proxy-init -rfc, or arcproxy; then mdm doctor, again'
 
 /** Can certificate and key be read, and do they belong together? */
 export async function checkCredential(
@@ -25,37 +29,49 @@ export async function checkCredential(
     }
   } catch (error) {
     const why = error instanceof MdmError ? error.message : 'certificate and key cannot be read'
-    const next = /chmod/.test(why) ? `chmod 600 ${shellWord(key)}` : SET_CREDENTIAL
+    const isGridProxy = key === process.env['X509_USER_PROXY']
+    const next = /chmod/.test(why)
+      ? `chmod 600 ${shellWord(key)}`
+      : isGridProxy
+        ? `${NEW_PROXY}, or unset X509_USER_PROXY`
+        : SET_CREDENTIAL
     return { findings: [fault('key', key, why.replace(/: chmod 600$/, ''), next)] }
   }
 }
 
-/** Would the site accept it, today and for the next 30 days? By the same procedure as the servers. */
+/** Would the site accept it, today and for the next 30 days, or a proxy for an hour? By the same procedure as the servers. */
 export function checkCertificate(
-  { certificate, identity }: Credential,
+  { chain, identity, delegation, notBefore, notAfter }: Credential,
   file: string,
   roster: TrustedRoster | undefined,
   now: Date,
 ): Finding {
-  const days = Math.floor((identity.notAfter.getTime() - now.getTime()) / DAY_MS)
-  const renew = `mdm config set --cert RENEWED --key KEY, with a new certificate of ${displayDn(identity.issuer)}`
-  if (now < identity.notBefore) {
-    const message = `valid only from ${identity.notBefore.toISOString()} on, and this clock says ${now.toISOString()}`
+  const leftMs = notAfter.getTime() - now.getTime()
+  const until = notAfter.toISOString()
+  const isProxy = delegation !== undefined && notAfter < identity.notAfter
+  const renew = isProxy
+    ? NEW_PROXY
+    : `mdm config set --cert RENEWED --key KEY, with a new certificate of ${displayDn(identity.issuer)}`
+  if (now < notBefore) {
+    const message = `valid only from ${notBefore.toISOString()} on, and this clock says ${now.toISOString()}`
     return fault('certificate', file, message, 'timedatectl set-ntp true')
   }
-  if (now > identity.notAfter)
-    return fault('certificate', file, `expired on ${identity.notAfter.toISOString()}`, renew)
+  if (leftMs < 0) return fault('certificate', file, `expired on ${until}`, renew)
   if (roster !== undefined) {
     try {
-      identify([new X509Certificate(certificate)], roster, now)
+      identify(chain, roster, now)
     } catch (error) {
       const why = error instanceof MdmError ? error.message : 'the site cannot accept it'
       return fault('certificate', file, `${why} (${accepted(roster)})`, SET_CREDENTIAL)
     }
   }
-  const until = `valid until ${identity.notAfter.toISOString()}`
-  if (days < SOON_DAYS) return warn('certificate', file, `${until}: ${days} days`, renew)
-  return good('certificate', file, `${displayDn(identity.dn)}, ${until}`)
+  const name = displayDn(identity.dn)
+  const who = delegation === undefined ? name : `${name}, by a ${delegation.proxy} proxy`
+  if (isProxy && leftMs < SOON_HOURS * HOUR_MS)
+    return warn('certificate', file, `valid until ${until}: ${Math.floor(leftMs / 60_000)} minutes`, renew)
+  if (!isProxy && leftMs < SOON_DAYS * DAY_MS)
+    return warn('certificate', file, `valid until ${until}: ${Math.floor(leftMs / DAY_MS)} days`, renew)
+  return good('certificate', file, `${who}, valid until ${until}`)
 }
 
 function accepted({ userCas }: TrustedRoster): string {

@@ -3,6 +3,7 @@ import type { Principal } from '../acl/principal.ts'
 import { signStatement, verifyChain, type AclEntry, type Chain, type Change } from '../acl/statement.ts'
 import { MdmError } from '../errors.ts'
 import type { Peer } from '../grid/http.ts'
+import { requireOwnKey } from '../identity/credential.ts'
 import type { Guid } from '../names.ts'
 import { getStatements, postStatement, type AclObject, type Scope } from '../wire/common.ts'
 import { getAcl } from '../wire/site.ts'
@@ -31,10 +32,12 @@ export interface GrantOptions {
 /**
  * Gives a principal the rights of a preset on one volume: one signed statement per list, the key list at every key server.
  *
+ * @throws MDM_CONFIG for a proxy, before anything is sent
  * @throws MDM_STATEMENT_FORKED when servers hold different lists: nothing is signed then
  * @throws MDM_PARTIAL when a server did not confirm; `details.changed` says what holds
  */
 export async function grant(session: Session, guid: Guid, o: GrantOptions): Promise<AclReport> {
+  requireOwnKey(session.credential)
   const versions =
     o.versions === 'all' ? 'all' : [...(o.versions ?? [(await volumeRow(session, { guid })).version])]
   const entries = presetEntries(o.preset, o.to, {
@@ -50,6 +53,7 @@ export async function grant(session: Session, guid: Guid, o: GrantOptions): Prom
 
 /** Takes every right on one volume from a principal, on every list that names it. @throws as grant */
 export async function revoke(session: Session, guid: Guid, o: { from: Principal }): Promise<AclReport> {
+  requireOwnKey(session.credential)
   const named = (await show(session, guid)).filter((list) => list.entries.some((e) => same(e.to, o.from)))
   return await change(
     session,
@@ -86,6 +90,7 @@ interface PlannedChange {
 }
 
 async function change(session: Session, scope: Scope, planned: readonly PlannedChange[]): Promise<AclReport> {
+  requireOwnKey(session.credential)
   const changed: { object: AclObject; seq: number }[] = []
   // The key list first: a server that refuses stops the grant before the file list promises anything.
   const ordered = planned.toSorted((a, b) => Number(b.object === 'key') - Number(a.object === 'key'))

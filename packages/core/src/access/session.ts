@@ -29,7 +29,7 @@ export async function openSession(config: ClientConfig): Promise<Session> {
     throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set --cert FILE --key FILE"')
   }
   const credential = await loadCredential(config.credential)
-  if (credential.identity.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
+  if (credential.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
   const session = new OpenSession(config, credential, await trustedRoster(config))
   return session
 }

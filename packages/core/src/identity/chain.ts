@@ -3,7 +3,7 @@ import { MdmError } from '../errors.ts'
 import { EXTENSION, readCertificate, type CertificateIdentity } from './certificate.ts'
 import { requireValid } from './issued.ts'
 import { delegationOf, type Delegation } from './proxy/delegation.ts'
-import { requireProxyOf, type Link } from './proxy/require-proxy.ts'
+import { isLegacyProxy, requireProxyOf, type Link } from './proxy/require-proxy.ts'
 
 /** Proxies between the key that is proven and the end-entity certificate. */
 export const MAX_PROXIES = 8
@@ -59,6 +59,8 @@ function walk(chain: readonly X509Certificate[]): EndEntity {
         throw refused('the chain has too many proxies')
       continue
     }
+    if (isLegacyProxy(identity))
+      throw refused('a proxy of the time before RFC 3820 is not accepted: make one with "-rfc"')
     const entity = { certificate, identity }
     for (const [i, proxy] of proxies.entries()) requireProxyOf(proxies[i + 1] ?? entity, proxy)
     const [leaf] = proxies

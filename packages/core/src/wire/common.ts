@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Limits } from '../identity/limits.ts'
 import { Guid, SiteId } from '../names.ts'
 import { contract } from './contract.ts'
 
@@ -39,6 +40,10 @@ export const getWhoami = contract({
     spki: z.string(),
     notAfter: z.iso.datetime(),
     sites: z.array(SiteId),
+    /** what the server sees of a proxy: how it may act for its owner, to what it is narrowed, the attributes it accepts */
+    proxy: z.enum(['full', 'limited', 'restricted']).optional(),
+    limits: Limits.optional(),
+    fqans: z.array(z.string()).optional(),
   }),
 })
 

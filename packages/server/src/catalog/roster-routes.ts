@@ -7,6 +7,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { App } from '../http/app.ts'
 import type { Health } from '../http/health.ts'
 import { route } from '../http/route.ts'
+import { whoamiOf } from '../http/whoami.ts'
 import type { Rosters } from '../store/rosters.ts'
 
 export interface RosterRoutes {
@@ -18,11 +19,7 @@ export interface RosterRoutes {
 
 /** Who the caller is here, what the site says about itself, and whether it works. */
 export function rosterRoutes(app: App, o: RosterRoutes): void {
-  route(app, getWhoami, async ({ caller: { kind, dn, issuer, spki, notAfter } }) => ({
-    ...{ kind, dn, issuer, spki },
-    notAfter: notAfter.toISOString(),
-    sites: [o.site],
-  }))
+  route(app, getWhoami, async ({ caller }) => whoamiOf(caller, [o.site]))
 
   route(app, getHealth, o.health)
 

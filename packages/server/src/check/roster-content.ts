@@ -1,10 +1,10 @@
-import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import type { Revocations } from '@mdm/core/identity/crl/revocations'
 import { displayDn, isBelow } from '@mdm/core/identity/dn'
 import { identify } from '@mdm/core/identity/identify'
+import { certificatesIn } from '@mdm/core/identity/pem'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
 import { checkValidity } from './certificates.ts'
 
@@ -31,14 +31,16 @@ export function checkRosterContent(roster: TrustedRoster, o: { config: string; n
   return [...cas, ...administrators]
 }
 
-/** Would the site let a user in, by this certificate? @param file certificate in PEM */
+/** Would the site let a user in, by this certificate? @param file certificate or proxy in PEM */
 export async function checkUser(
   roster: TrustedRoster,
   file: string,
   o: { config: string; now: Date; crls?: Revocations },
 ): Promise<Finding> {
   try {
-    const { dn } = identify([new X509Certificate(await readFile(file))], roster, o.now, o.crls)
+    const chain = certificatesIn(await readFile(file, 'utf8'))
+    if (chain.length === 0) throw new Error('no certificate in PEM')
+    const { dn } = identify(chain, roster, o.now, o.crls)
     return good('user', file, `let in as ${displayDn(dn)}`)
   } catch (error) {
     const known = roster.userCas.map(({ identity }) => `"${displayDn(identity.dn)}"`).join(' or ')

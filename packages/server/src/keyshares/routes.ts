@@ -16,6 +16,7 @@ import { getHeads } from '@mdm/core/wire/witness'
 import type { App } from '../http/app.ts'
 import type { Health } from '../http/health.ts'
 import { route } from '../http/route.ts'
+import { whoamiOf } from '../http/whoami.ts'
 import { deleteShares } from './delete-shares.ts'
 import type { ServingKeyServer } from './key-server.ts'
 import { readHeads } from './heads.ts'
@@ -37,13 +38,6 @@ export function keyServerRoutes(app: App, server: ServingKeyServer, health: () =
   route(app, getHeads, (c) => readHeads(server, c))
   route(app, getRosters, (c) => readRosters(server, c))
   route(app, postRoster, (c) => acceptNextRoster(server, c))
-  route(app, getWhoami, async ({ caller, chain }) => ({
-    kind: caller.kind,
-    dn: caller.dn,
-    issuer: caller.issuer,
-    spki: caller.spki,
-    notAfter: caller.notAfter.toISOString(),
-    sites: sitesOf(server, chain),
-  }))
+  route(app, getWhoami, async ({ caller, chain }) => whoamiOf(caller, sitesOf(server, chain)))
   route(app, getHealth, health)
 }

@@ -16,7 +16,7 @@ interface StoredSettings {
 export default class ConfigSet extends BaseCommand {
   static override summary = 'keep --site, --cert and --key, --srm and --ca-dir in the configuration file'
   static override description =
-    'Certificate and key belong together; the key file must be readable by you alone. Nothing of the environment is stored. An empty --srm or --ca-dir takes that setting out.'
+    'Certificate and key belong together, in two files or in one; the file of the key must be readable by you alone. Nothing of the environment is stored. An empty --srm or --ca-dir takes that setting out.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> --cert CERTIFICATE --key KEY',
     '<%= config.bin %> <%= command.id %> --site SITE --json',
@@ -63,10 +63,9 @@ async function siteId(text: string) {
 }
 
 async function usableCredential(cert: string | undefined, key: string | undefined) {
-  if (cert === undefined || key === undefined)
-    throw new MdmError('MDM_USAGE', '--cert and --key belong together')
+  if (cert === undefined) throw new MdmError('MDM_USAGE', '--key belongs to a --cert')
   const { loadCredential } = await import('@mdm/core/identity/credential')
-  const paths = { certificate: resolve(cert), key: resolve(key) }
+  const paths = { certificate: resolve(cert), key: resolve(key ?? cert) }
   await loadCredential(paths)
   return paths
 }

@@ -27,7 +27,7 @@ interface ConfigView {
 export default class ConfigShow extends BaseCommand {
   static override summary = 'show the configuration in force'
   static override description =
-    'Flags come before the environment (MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM, X509_CERT_DIR), and that before the file.'
+    'Flags come before the environment (MDM_CONFIG, MDM_SITE, MDM_CERT, MDM_KEY, MDM_SRM, then X509_USER_PROXY, X509_USER_CERT, X509_USER_KEY, and X509_CERT_DIR), and that before the file.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',

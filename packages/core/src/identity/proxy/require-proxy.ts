@@ -43,6 +43,12 @@ export function requireProxyOf(issuer: Link, { certificate, identity }: Link): v
   if (!isSignedBy(certificate, issuer.certificate)) throw refused('is not signed by its issuer')
 }
 
+/** True for a proxy as it was made before RFC 3820: known by its name alone, so it might as well be anything. */
+export function isLegacyProxy({ dn, subjectDer, issuerDer, extensions }: CertificateIdentity): boolean {
+  const isNamedSo = /^CN=(?:limited )?proxy,/.test(dn)
+  return isNamedSo && !extensions.has(EXTENSION.proxyCertInfo) && isNamedBelow(issuerDer, subjectDer)
+}
+
 function requireExtensions({ extensions }: CertificateIdentity): void {
   if (extensions.get(EXTENSION.proxyCertInfo) !== true)
     throw refused('does not say critically that it is one')
