@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MdmError } from '@mdm/core/errors'
 import { openCrlFolder, type CrlFolder } from '@mdm/core/identity/crl/crl-folder'
+import { openVomsFolder, type VomsFolder } from '@mdm/core/identity/voms/voms-folder'
 import { faultyLine, parseCommentedJson } from './commented-json.ts'
 import { LOG_LEVELS } from './http/log.ts'
 
@@ -34,6 +35,8 @@ export const operations = {
   crls: z.string().min(1).optional(),
   /** how long a revocation list counts after its end */
   crlGraceHours: z.number().min(0).max(168).optional(),
+  /** folder `VO/HOST.lsc` of the VOMS servers whose attributes count; nobody has attributes when absent */
+  vomsdir: z.string().min(1).optional(),
   /** how long a stop waits for transfers under way */
   stopSeconds: z.number().min(0).max(3_600).default(30),
 }
@@ -93,4 +96,12 @@ export function openCrls(
   path: (relative: string) => string,
 ): CrlFolder {
   return openCrlFolder(crls === undefined ? undefined : path(crls), { graceHours: crlGraceHours })
+}
+
+/** The VOMS servers that a configuration trusts. @param path makes its path absolute */
+export function openVoms(
+  { vomsdir }: { vomsdir?: string | undefined },
+  path: (relative: string) => string,
+): VomsFolder {
+  return openVomsFolder(vomsdir === undefined ? undefined : path(vomsdir))
 }

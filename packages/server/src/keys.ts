@@ -7,7 +7,7 @@ import { Guid, KeyServerId } from '@mdm/core/names'
 import { auditCaller } from './audit/audit-caller.ts'
 import { openAudit } from './audit/audit.ts'
 import { countRefusals } from './audit/refusals.ts'
-import { KeysConfig, openCrls, readConfig } from './config.ts'
+import { KeysConfig, openCrls, openVoms, readConfig } from './config.ts'
 import { createApp, type Refusal } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import type { LocalListener } from './http/listen-locally.ts'
@@ -56,6 +56,7 @@ export async function startKeyServer(
   const rosters = await openRosters(path(config.rosters))
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
   const crls = openCrls(config, path)
+  const voms = openVoms(config, path)
   const db = await openKeysStore(storeLocation(config.store, path), {
     alone: 2,
     upgraded: (names) => log.warn({ event: 'store-upgraded', counted: names.length }),
@@ -72,10 +73,10 @@ export async function startKeyServer(
     await audit.close()
   }
   try {
-    const core: KeyServer = { id, db, storeKey, rosters, bans, crls, audit, now }
+    const core: KeyServer = { id, db, storeKey, rosters, bans, crls, voms, audit, now }
     const catchUp = createCatchUp(core, { credential: { certificate, key }, log })
     const server = { ...core, catchUp }
-    const refresh = createRefresh({ ...{ bans, rosters, crls, log, now }, also: recordRosters(server) })
+    const refresh = createRefresh({ ...{ bans, rosters, crls, voms, log, now }, also: recordRosters(server) })
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const app = createApp({
       tls: { certificate, key },

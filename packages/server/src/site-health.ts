@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import type { CrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import type { TrustedRoster } from '@mdm/core/identity/roster'
+import type { VomsFolder } from '@mdm/core/identity/voms/voms-folder'
 import type { Audit } from './audit/audit.ts'
 import type { Delivery } from './deliver/delivery.ts'
 import { createGlance, inTime } from './http/glance.ts'
@@ -25,6 +26,7 @@ export interface SiteHealthOptions {
   readonly bans: { readonly readable: boolean }
   readonly rosters: { readonly readable: boolean }
   readonly crls: Pick<CrlFolder, 'faults' | 'without'>
+  readonly voms: Pick<VomsFolder, 'faults'>
   readonly refresh: () => Promise<void>
   readonly keyServers: KeyServers
   readonly roster: () => TrustedRoster
@@ -75,6 +77,7 @@ export function createSiteHealth(o: SiteHealthOptions, registry: Registry): Site
       'rosters-unreadable': !o.rosters.readable,
       'crls-unreadable': o.crls.faults.length > 0,
       'crl-stale': o.crls.without(o.roster().userCas, o.now()).length > 0,
+      'vomsdir-unreadable': o.voms.faults.length > 0,
       'store-unreachable': !store,
       'spool-full': spoolRoomBytes < LEAST_ROOM * spoolQuotaBytes,
       'key-servers-below-threshold': keyServersMayFail < 0,

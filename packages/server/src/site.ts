@@ -24,7 +24,7 @@ import { catalogRoutes } from './catalog/routes.ts'
 import { setRoutes } from './catalog/set-routes.ts'
 import { openSets } from './catalog/sets.ts'
 import { openStatements } from './catalog/statements.ts'
-import { openCrls, readConfig } from './config.ts'
+import { openCrls, openVoms, readConfig } from './config.ts'
 import { createDelivery } from './deliver/delivery.ts'
 import { deliveryRoutes } from './deliver/routes.ts'
 import type { DicomSource } from './dicom/source.ts'
@@ -97,6 +97,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
   signerOf(roster(), signingKey)
   const bans = await openBanFile(config.bans === undefined ? undefined : path(config.bans))
   const crls = openCrls(config, path)
+  const voms = openVoms(config, path)
   const closing = createClosing()
   await mkdir(path(config.spool.dir), { recursive: true, mode: 0o700 })
   let forget = (): void => undefined
@@ -181,11 +182,11 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       recalling = await isRecalling(db)
       if (recalling) throw new MdmError('MDM_CATCHING_UP')
     }
-    const refresh = createRefresh({ bans, rosters, crls, log, now })
+    const refresh = createRefresh({ bans, rosters, crls, voms, log, now })
     const refusals = countRefusals(audit, { now: () => now().getTime() })
     const admit = async (chain: readonly X509Certificate[]): Promise<Caller> => {
       await refresh()
-      const caller = identify(chain, roster(), now(), crls)
+      const caller = identify(chain, roster(), now(), crls, voms)
       if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
         throw new MdmError('MDM_BANNED')
       await requireRecalled()
@@ -202,7 +203,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const stopping = () => app.draining.since !== undefined
     const health = createSiteHealth(
       {
-        ...{ db, audit, bans, rosters, crls, refresh, keyServers, roster, delivery, journal, stopping, now },
+        ...{ db, audit, bans, rosters, crls, voms, refresh, keyServers },
+        ...{ roster, delivery, journal, stopping, now },
         pseudonyms,
         spoolDir: path(config.spool.dir),
       },

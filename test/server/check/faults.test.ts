@@ -25,7 +25,7 @@ import { checkRosterContent } from '../../../packages/server/src/check/roster-co
 import { checkSite } from '../../../packages/server/src/check/site.ts'
 import { nextRoster } from '../../../packages/server/src/provision/next-roster.ts'
 import { renewServiceCertificate } from '../../../packages/server/src/provision/renew.ts'
-import { readConfig } from '../../../packages/server/src/config.ts'
+import { KeysConfig, readConfig } from '../../../packages/server/src/config.ts'
 import { SiteConfig } from '../../../packages/server/src/site-config.ts'
 import { certificate, name } from '../../core/identity/certificates.ts'
 import { until } from '../site-grid.ts'
@@ -58,6 +58,12 @@ async function withFile<T>(file: string, content: string | Buffer, check: () => 
 async function withFields(fields: object): Promise<Finding[]> {
   const { config } = await readConfig(siteFile, SiteConfig)
   return await withFile(siteFile, JSON.stringify({ ...config, ...fields }), () => checkSite(siteFile))
+}
+
+/** The key server's, likewise. */
+async function withKeysFields(fields: object): Promise<Finding[]> {
+  const { config } = await readConfig(keysFile, KeysConfig)
+  return await withFile(keysFile, JSON.stringify({ ...config, ...fields }), () => checkKeys(keysFile))
 }
 
 function snapshot(dir: string): string[] {
@@ -314,6 +320,41 @@ t.test(
     )
   },
 )
+
+t.test('a VOMS server of a CA that no roster names, and a file that names none, are named', async (t) => {
+  const folder = join(t.testdir(), 'vomsdir')
+  const found = async (files: Record<string, string>) => {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(join(folder, 'vo.example.org'), { recursive: true })
+    for (const [file, text] of Object.entries(files))
+      writeFileSync(join(folder, 'vo.example.org', file), text)
+    const keys = await withKeysFields({ vomsdir: folder })
+    const site = await withFields({ vomsdir: folder })
+    t.strictSame(named(keys, 'voms'), named(site, 'voms'), 'site and key server say the same')
+    return site.filter(({ name }) => name === 'voms')
+  }
+  const subject = join(folder, 'vo.example.org', 'voms.example.org.lsc')
+  const [server, ca] = ['/O=Example Hospital/CN=voms.example.org', '/O=Example Hospital/CN=Lab CA']
+  t.match(await found({ 'voms.example.org.lsc': `${server}\n${ca}\n` }), [
+    { level: 'ok', subject, message: /voms.example.org says who is in which group of vo.example.org/ },
+  ])
+  t.match(await found({ 'voms.example.org.lsc': `${server}\n/CN=Other CA\n` }), [
+    { level: 'warn', subject, message: /CN=other ca/, next: /--ca CA.pem.*rm / },
+  ])
+  t.match(await found({ 'voms.example.org.lsc': 'words' }), [
+    { level: 'fault', subject, message: /^line 1/, next: /two lines/ },
+  ])
+  t.strictSame(await found({}), [])
+  rmSync(folder, { recursive: true })
+  t.match(
+    (await withFields({ vomsdir: folder })).filter(({ name }) => name === 'voms'),
+    [{ level: 'fault', subject: folder, next: new RegExp(`^mkdir -p ${folder}`) }],
+  )
+  t.match(
+    (await checkSite(siteFile)).filter(({ name }) => name === 'voms'),
+    [{ level: 'ok', message: /no folder is configured/ }],
+  )
+})
 
 t.test(
   'an old schema and a newer one are told apart, and the old one names the start that mends it',

@@ -87,7 +87,12 @@ function bans(file: string | undefined, path: Path): NamedFile[] {
 }
 
 function common(
-  { bans, crls, store }: { bans?: string | undefined; crls?: string | undefined; store: string },
+  {
+    bans,
+    crls,
+    vomsdir,
+    store,
+  }: { bans?: string | undefined; crls?: string | undefined; vomsdir?: string | undefined; store: string },
   sqlite: string,
   path: Path,
 ) {
@@ -98,5 +103,7 @@ function common(
     ...(bans === undefined ? {} : { bans: 'bans.json' }),
     // Not in the backup: a list of then would be past its end.
     ...(crls === undefined ? {} : { crls: path(crls) }),
+    // Nor whom the operator trusts: who puts a server back decides that anew.
+    ...(vomsdir === undefined ? {} : { vomsdir: path(vomsdir) }),
   }
 }

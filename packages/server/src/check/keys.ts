@@ -7,7 +7,7 @@ import { Peer } from '@mdm/core/grid/http'
 import { probe } from '@mdm/core/grid/probe'
 import type { Credential } from '@mdm/core/identity/credential'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import { KeysConfig, openCrls, readConfig } from '../config.ts'
+import { KeysConfig, openCrls, openVoms, readConfig } from '../config.ts'
 import { readSecretFile } from '../secret-file.ts'
 import { KEYS_MIGRATIONS } from '../store/keys-schema.ts'
 import { storeLocation } from '../store/open-store.ts'
@@ -27,6 +27,7 @@ import { sqliteFiles, type CheckOptions } from './site.ts'
 import { checkStore } from './store.ts'
 import { checkTls } from './tls.ts'
 import { unreadable } from './unreadable.ts'
+import { checkVoms } from './voms.ts'
 
 /**
  * Says what is wrong with a key server and what mends it, whether it runs or not. Nothing is changed.
@@ -77,6 +78,12 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
       checkCrls({
         folder: config.crls === undefined ? undefined : path(config.crls),
         ...{ crls: openCrls(config, path), cas: current.flatMap(({ userCas }) => userCas), now: now() },
+      }),
+    )),
+    ...(await guarded('voms', () =>
+      checkVoms({
+        folder: config.vomsdir === undefined ? undefined : path(config.vomsdir),
+        ...{ voms: openVoms(config, path), cas: current.flatMap(({ userCas }) => userCas) },
       }),
     )),
     ...current.map((roster) => checkPlace(roster, { id, credential, trust })),

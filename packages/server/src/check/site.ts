@@ -4,7 +4,7 @@ import { spkiDigest } from '@mdm/core/crypto/spki'
 import { fault, good, shellWord, type Finding } from '@mdm/core/findings'
 import type { Credential } from '@mdm/core/identity/credential'
 import { rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
-import { openCrls, readConfig } from '../config.ts'
+import { openCrls, openVoms, readConfig } from '../config.ts'
 import { absoluteSource } from '../dicom/sources/index.ts'
 import { readSecretFile } from '../secret-file.ts'
 import { SiteConfig } from '../site-config.ts'
@@ -32,6 +32,7 @@ import { checkSpool } from './spool.ts'
 import { checkStore } from './store.ts'
 import { checkTls } from './tls.ts'
 import { unreadable } from './unreadable.ts'
+import { checkVoms } from './voms.ts'
 
 export interface CheckOptions {
   readonly now?: () => Date
@@ -99,6 +100,12 @@ export async function checkSite(
             ...{ crls, cas: roster.userCas, now: now() },
           }),
         )),
+    ...(await guarded('voms', () =>
+      checkVoms({
+        folder: config.vomsdir === undefined ? undefined : path(config.vomsdir),
+        ...{ voms: openVoms(config, path), cas: roster?.userCas },
+      }),
+    )),
     ...(roster === undefined
       ? []
       : await guarded('roster', async () => [

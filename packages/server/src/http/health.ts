@@ -11,6 +11,7 @@ export type NotReady =
   | 'rosters-unreadable'
   | 'crls-unreadable'
   | 'crl-stale'
+  | 'vomsdir-unreadable'
   | 'no-roster'
   | 'store-unreachable'
   | 'spool-full'

@@ -20,6 +20,7 @@ export function keyServerHealth(server: ServingKeyServer, stopping: () => boolea
         'rosters-unreadable': !server.rosters.readable,
         'crls-unreadable': server.crls.faults.length > 0,
         'crl-stale': server.crls.without(userCasOf(server.rosters), server.now()).length > 0,
+        'vomsdir-unreadable': server.voms.faults.length > 0,
         'no-roster': server.rosters.current().length === 0,
         'store-unreachable': !(await storeThere()),
         [CATCHING_UP]: !server.catchUp.isServingAll(),

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { CrlFolder } from '@mdm/core/identity/crl/crl-folder'
+import type { VomsFolder } from '@mdm/core/identity/voms/voms-folder'
 import type { KeyServerId } from '@mdm/core/names'
 import type { Audit } from '../audit/audit.ts'
 import type { Rosters } from '../store/rosters.ts'
@@ -17,6 +18,7 @@ export interface KeyServer {
   readonly rosters: Rosters
   readonly bans: BanFile
   readonly crls: CrlFolder
+  readonly voms: VomsFolder
   readonly audit: Audit
   now(): Date
 }

@@ -41,13 +41,13 @@ export async function standingOf(
  *   MDM_REVOKED, MDM_CRL
  */
 export function identifyAnywhere(
-  { rosters, crls, now }: Pick<KeyServer, 'rosters' | 'crls' | 'now'>,
+  { rosters, crls, voms, now }: Pick<KeyServer, 'rosters' | 'crls' | 'voms' | 'now'>,
   chain: readonly X509Certificate[],
 ): Caller {
   let refusal = new MdmError('MDM_UNAUTHENTICATED')
   for (const roster of rosters.current()) {
     try {
-      return identify(chain, roster, now(), crls)
+      return identify(chain, roster, now(), crls, voms)
     } catch (error) {
       if (!(error instanceof MdmError)) throw error
       if (error.code !== 'MDM_UNAUTHENTICATED') refusal = error
@@ -64,12 +64,12 @@ export function sitesOf(server: KeyServer, chain: readonly X509Certificate[]): S
 }
 
 function identified(
-  { crls, now }: KeyServer,
+  { crls, voms, now }: KeyServer,
   chain: readonly X509Certificate[],
   roster: TrustedRoster,
 ): Caller | undefined {
   try {
-    return identify(chain, roster, now(), crls)
+    return identify(chain, roster, now(), crls, voms)
   } catch (error) {
     if (error instanceof MdmError) return undefined
     throw error

@@ -4,7 +4,7 @@ import type { Field } from './commented.ts'
 
 const TITLE = `One key server of the Medical Data Manager.
 JSON with comments. Paths are relative to this file. After a change: "mdm-server check keys --config" this file, then restart.
-Fields that may be added (log, metrics, limit, stopSeconds) are in docs/server.md.`
+Fields that may be added (crls, vomsdir, log, metrics, limit, stopSeconds) are in docs/server.md.`
 
 const NOTES: Partial<Record<keyof KeysConfig, string>> = {
   listen: 'Address and port that are listened on. Sites and users connect here; nothing else does.',

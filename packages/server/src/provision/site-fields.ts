@@ -4,7 +4,7 @@ import type { Field } from './commented.ts'
 
 const TITLE = `A site of the Medical Data Manager: the hospital's server.
 JSON with comments. Paths are relative to this file. After a change: "mdm-server check site --config" this file, then restart.
-Fields that may be added (dicom, hooks, log, metrics, limit, stopSeconds) are in docs/server.md.`
+Fields that may be added (crls, vomsdir, dicom, hooks, log, metrics, limit, stopSeconds) are in docs/server.md.`
 
 const NOTES: Partial<Record<keyof SiteConfig, string>> = {
   site: 'The name of the site, in its roster and in every logical file name. It cannot change.',

@@ -14,7 +14,11 @@ const CATCHING_UP_MS = 100
 const PUT_TIMEOUT_MS = 15_000
 
 /** What keeps a key server from letting in some users, and not from taking shares. */
-const ONLY_USERS: ReadonlySet<string> = new Set(['crl-stale', 'crls-unreadable'] satisfies NotReady[])
+const ONLY_USERS: ReadonlySet<string> = new Set([
+  'crl-stale',
+  'crls-unreadable',
+  'vomsdir-unreadable',
+] satisfies NotReady[])
 
 /** One new key as it goes to the key servers; `shares` in their order. */
 export interface NewKey {
