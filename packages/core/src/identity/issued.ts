@@ -14,6 +14,9 @@ export interface UserCa {
 /** What was found good: a CA that a roster names and a certificate do not change, and a connection shows it again and again. */
 const issued = new WeakMap<X509Certificate, WeakSet<UserCa>>()
 
+/** What a certificate is shown for: to sign in, or as the one of a VOMS server, which is often made for servers only. */
+export type Use = 'client' | 'attributes'
+
 /** Extensions whose meaning is checked here, or that cannot widen what a certificate is good for. */
 const UNDERSTOOD = new Set<string>(Object.values(EXTENSION).filter((oid) => oid !== EXTENSION.proxyCertInfo))
 
@@ -29,7 +32,9 @@ export function requireIssuedBy(
   ca: UserCa,
   certificate: X509Certificate,
   identity: CertificateIdentity,
+  use: Use = 'client',
 ): void {
+  if (use === 'client' && !isForClients(identity)) throw refused('is not made for clients')
   if (issued.get(certificate)?.has(ca) === true) return
   requireCa(ca.identity)
   requireStrongSignature(identity)
@@ -37,7 +42,7 @@ export function requireIssuedBy(
   if (identity.issuer !== ca.identity.dn || !certificate.checkIssued(ca.certificate))
     throw refused('has another issuer')
   if (!isSignedBy(certificate, ca.certificate)) throw refused('is not signed by its issuer')
-  requireClient(identity)
+  requireEndEntity(identity)
   if (!ca.nameSpaces.some((space) => isBelow(identity.dn, space)))
     throw refused('has a name its issuer may not give')
   issued.set(certificate, (issued.get(certificate) ?? new WeakSet()).add(ca))
@@ -57,11 +62,10 @@ export function requireValid(identity: CertificateIdentity, now: Date, whose = '
   if (now > identity.notAfter) throw new MdmError('MDM_CREDENTIAL_EXPIRED', `${whose} has expired`)
 }
 
-function requireClient(identity: CertificateIdentity): void {
+function requireEndEntity(identity: CertificateIdentity): void {
   if (identity.isCa || identity.keyUsage?.keyCertSign === true) throw refused('is one of a CA, not of a user')
   if (identity.keyUsage?.digitalSignature === false) throw refused('is not made for signing in')
   requireUnderstood(identity)
-  if (!isForClients(identity)) throw refused('is not made for clients')
 }
 
 function requireUnderstood(identity: CertificateIdentity): void {

@@ -9,16 +9,15 @@ import {
   attributeCertificate,
   carrying,
   HOST,
-  nameOf,
   VO,
   type AttributeOptions,
   type AttributeSigner,
   type Extension,
 } from '../../../fixtures/x509/attribute-certificate.ts'
+import { holderOf, proxyOf as makeProxy, type Holder } from '../../../fixtures/x509/proxies.ts'
 import {
   certificate,
   CLIENT_AUTH,
-  der,
   ec,
   ed25519,
   name,
@@ -39,12 +38,6 @@ export const FQAN = {
   group: `/${VO}/physicians`,
   role: `/${VO}/physicians/Role=radiologist`,
 }
-const proxyInfo: Extension = [
-  '1.3.6.1.5.5.7.1.14',
-  true,
-  der(0x30, der(0x30, Buffer.from('06082b06010505071501', 'hex'))),
-]
-
 /** A site with a CA, two of its users, and a VOMS server that its operator trusts by a folder of LSC files. */
 export interface VomsSite {
   readonly sample: SampleSite
@@ -57,16 +50,11 @@ export interface VomsSite {
   /** A certificate by the CA, of a user unless told. */
   issue(commonName: string, key: KeyObject, o?: Partial<CertificateOptions>): X509Certificate
   /** A proxy of a user that carries attributes, and the certificate: a chain as identify() takes it. */
-  chain(user: Person, ...attributes: readonly Buffer[]): X509Certificate[]
+  chain(user: Holder, ...attributes: readonly Buffer[]): X509Certificate[]
   /** Attributes of a user by the VOMS server, but for what is told. */
-  attributes(user: Person, o?: Partial<AttributeOptions>): Buffer
-  readonly alice: Person
-  readonly bob: Person
-}
-
-export interface Person {
-  readonly certificate: X509Certificate
-  readonly key: KeyObject
+  attributes(user: Holder, o?: Partial<AttributeOptions>): Buffer
+  readonly alice: Holder
+  readonly bob: Holder
 }
 
 export async function vomsSite(t: Pick<Test, 'teardown'>): Promise<VomsSite> {
@@ -80,9 +68,9 @@ export async function vomsSite(t: Pick<Test, 'teardown'>): Promise<VomsSite> {
       ...{ ca: false, keyUsage: 0x80, eku: [CLIENT_AUTH] },
       ...o,
     })
-  const person = (commonName: string): Person => {
+  const person = (commonName: string): Holder => {
     const key = ed25519()
-    return { key, certificate: issue(commonName, key) }
+    return holderOf(issue(commonName, key), key)
   }
   const serverKey = ec()
   const server = { key: serverKey, certificate: issue(HOST, serverKey, { eku: [SERVER_AUTH] }) }
@@ -107,13 +95,7 @@ export async function vomsSite(t: Pick<Test, 'teardown'>): Promise<VomsSite> {
   return site
 }
 
-/** A proxy that a user makes of himself. */
-export function proxyOf(user: Person, extensions: readonly Extension[]): X509Certificate {
-  const subject = nameOf(user.certificate, 'subject')
-  const names = subject.subarray(subject[1]! < 0x80 ? 2 : 3)
-  return certificate({
-    subject: der(0x30, names, name(['CN', '4711']).subarray(2)),
-    ...{ issuer: subject, key: ed25519(), signer: user.key, keyUsage: 0x80 },
-    extensions: [proxyInfo, ...extensions],
-  })
+/** A proxy that a user makes of himself, with these extensions. */
+export function proxyOf(user: Holder, extensions: readonly Extension[]): X509Certificate {
+  return makeProxy(user, { extensions: [...extensions] }).certificate
 }

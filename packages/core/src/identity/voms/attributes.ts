@@ -46,14 +46,14 @@ function isFor({ holder }: AttributeCertificate, { serial, issuer, dn }: Certifi
 /** True when a VOMS server that the operator trusts for this VO signed it, and both are good now. */
 function holds(one: AttributeCertificate, { names, roster, now, revocations }: Circumstances): boolean {
   const { vo, host } = one.attributes
-  const { identity } = one.signer
+  const { certificate, identity } = one.signer
   if (one.issuer !== identity.dn || now < one.notBefore || now > one.notAfter) return false
   const isNamed = names(vo, host).some(
     ({ subject, issuer }) => subject === identity.dn && issuer === identity.issuer,
   )
   const isGood = (ca: UserCa) =>
-    isIssuedBy(ca, one.signer) &&
     passes(() => {
+      requireIssuedBy(ca, certificate, identity, 'attributes')
       requireValid(ca.identity, now)
       requireValid(identity, now)
       revocations.requireUnrevoked(ca, identity, now)
@@ -67,18 +67,6 @@ const signed = new WeakMap<AttributeCertificate, boolean>()
 function isSigned(one: AttributeCertificate): boolean {
   const verdict = signed.get(one) ?? isStronglySigned(one.signed, one.signer.key)
   signed.set(one, verdict)
-  return verdict
-}
-
-const issued = new WeakMap<X509Certificate, WeakMap<UserCa, boolean>>()
-
-/** Asked once for each CA of each roster. A VOMS server's certificate need not be one for clients; all else is as for a user's. */
-function isIssuedBy(ca: UserCa, { certificate, identity }: AttributeCertificate['signer']): boolean {
-  const known = issued.get(certificate) ?? new WeakMap<UserCa, boolean>()
-  issued.set(certificate, known)
-  const verdict =
-    known.get(ca) ?? passes(() => requireIssuedBy(ca, certificate, { ...identity, extendedKeyUsage: [] }))
-  known.set(ca, verdict)
   return verdict
 }
 
