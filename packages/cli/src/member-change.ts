@@ -13,7 +13,11 @@ export const memberArgs = {
 }
 
 export const memberFlags = {
-  member: Flags.string({ required: true, helpValue: 'DN', description: 'distinguished name of a user' }),
+  member: Flags.string({
+    required: true,
+    helpValue: 'DN',
+    description: 'distinguished name of a user, or an FQAN (/vo/group)',
+  }),
   issuer: Flags.string({
     helpValue: 'DN',
     description: 'CA that names the user; needed when the site accepts several',
@@ -27,7 +31,7 @@ export interface MemberChange {
   readonly seq: number
 }
 
-/** Changes the membership of one user. @throws MDM_USAGE when group or user is not named as one; what changeGroup throws */
+/** Changes the membership of one user or FQAN. @throws MDM_USAGE when group or member is not named as one; what changeGroup throws */
 export async function changeMember(
   session: Session,
   name: string,
@@ -41,7 +45,8 @@ export async function changeMember(
   if (!group.success)
     throw new MdmError('MDM_USAGE', 'a group name has lower case letters, digits and dashes, 32 at the most')
   const member = await principalFrom(o.member, o.issuer, session.roster)
-  if (member.kind !== 'user') throw new MdmError('MDM_USAGE', 'a member of a group is a user')
+  if (member.kind !== 'user' && member.kind !== 'fqan')
+    throw new MdmError('MDM_USAGE', 'a member of a group is a user or an FQAN')
   const { seq } = await changeGroup(session, group.data, { op: o.op, member })
   return { group: group.data, member: formatPrincipal(member), seq }
 }

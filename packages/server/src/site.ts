@@ -70,6 +70,8 @@ export interface SiteOptions {
   readonly through?: (source: DicomSource) => DicomSource
   /** how long a source may be silent, ms */
   readonly silenceMs?: number
+  /** how often a transfer under way is looked at again, ms */
+  readonly recheckMs?: number
 }
 
 /**
@@ -220,7 +222,8 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const releases = openReleases({ db, audit, now, site: config.site })
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
     previewRoutes(app, { db, site, localKey, retained, sources, roster, audit })
-    deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit })
+    const rechecked = o.recheckMs === undefined ? {} : { recheckMs: o.recheckMs }
+    deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit, ...rechecked })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)
     if (local !== undefined) closing.add(local, (opened) => opened.stop())

@@ -32,7 +32,7 @@ export default class AclGrant extends BaseCommand {
     to: Flags.string({
       required: true,
       helpValue: 'DN',
-      description: 'distinguished name (CN=Ann Lee,O=Lab), or group:NAME',
+      description: 'distinguished name (CN=Ann Lee,O=Lab), group:NAME, or an FQAN (/vo/group/Role=role)',
     }),
     issuer: Flags.string({
       helpValue: 'DN',
