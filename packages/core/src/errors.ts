@@ -33,6 +33,7 @@ export const ERRORS = {
   MDM_NOT_FOUND: entry(404, 3, 'no such volume, or none that you may know of', 'check the name; ask the data administrator for the right "list"'),
   MDM_GONE: entry(410, 3, 'the source of the site no longer has this volume', 'ask the site; it comes back by itself when its series returns'),
   MDM_DENIED: entry(403, 4, 'you may not do this', 'ask the data administrator for the preset named in the message'),
+  MDM_READ_ONLY: entry(405, 2, 'this interface only reads', 'volumes come from the sources of the site: "mdm register", "mdm acl"'),
   MDM_UNAUTHENTICATED: entry(401, 4, 'the certificate is not one this server accepts', 'run "mdm whoami" and ask the site which CA it accepts'),
   MDM_BANNED: entry(403, 4, 'this identity is banned here', 'ask the data administrator'),
   MDM_REVOKED: entry(403, 4, 'the certificate was revoked by its CA', 'get a new certificate from the CA, then "mdm config set --cert"'),

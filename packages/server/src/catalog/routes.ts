@@ -1,6 +1,6 @@
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
-import { parseVolumeName, type Guid, type Version } from '@mdm/core/names'
+import { parseVolumeName, type Version } from '@mdm/core/names'
 import { getStatements, postStatement } from '@mdm/core/wire/common'
 import {
   getAcl,
@@ -16,11 +16,10 @@ import { route } from '../http/route.ts'
 import type { Access, ListedVolume } from './access.ts'
 import type { Catalog, VolumeSummary } from './catalog.ts'
 import { readHeads } from './heads.ts'
+import { listedPage } from './listed-page.ts'
 import type { Statements } from './statements.ts'
 
 const DEFAULT_LIMIT = 100
-/** Volumes looked at in one go: most of them may be hidden from the caller. */
-const PAGE = 1000
 
 export interface CatalogRoutes {
   readonly catalog: Catalog
@@ -33,7 +32,10 @@ export interface CatalogRoutes {
 export function catalogRoutes(app: App, o: CatalogRoutes): void {
   route(app, listVolumes, async ({ query, caller, timing }) => {
     const limit = query.limit ?? DEFAULT_LIMIT
-    const listed = await timing.measure('access-control', () => listPage(o, caller, query.after, limit))
+    // One volume more than asked for, where there is one, so that the end is known.
+    const listed = await timing.measure('access-control', () =>
+      listedPage(o, caller, { after: query.after, limit: limit + 1 }),
+    )
     const rows: VolumeRow[] = []
     const setOf = o.access.sets.memberships(caller)
     for (const volume of listed.slice(0, limit)) rows.push(await rowOf(o, caller, { ...volume, setOf }))
@@ -70,26 +72,6 @@ export function catalogRoutes(app: App, o: CatalogRoutes): void {
     postStatement,
     async ({ body, caller, requestId }) => await o.statements.accept(caller, body, requestId),
   )
-}
-
-/** One volume more than asked for, where there is one, so that the end is known. */
-async function listPage(
-  o: CatalogRoutes,
-  caller: Caller,
-  from: Guid | undefined,
-  limit: number,
-): Promise<ListedVolume[]> {
-  const listed: ListedVolume[] = []
-  for (let after = from; ;) {
-    const page = await o.catalog.page(after, PAGE)
-    for (const volume of page) {
-      const version = await o.access.listed(caller, volume)
-      if (version !== undefined) listed.push({ guid: volume.guid, version })
-      if (listed.length > limit) return listed
-    }
-    if (page.length < PAGE) return listed
-    after = page.at(-1)!.guid
-  }
 }
 
 type SetOf = ReturnType<Access['sets']['memberships']>

@@ -8,6 +8,7 @@ import type { Access, ResolvedVolume } from '../catalog/access.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { StreamReply } from '../http/route.ts'
 import type { Delivery, Lease } from './delivery.ts'
+import type { Preparation } from './preparation.ts'
 import { spanOf, type Span } from './range.ts'
 import { recheck } from './recheck.ts'
 import { readContainer } from './transfer.ts'
@@ -35,9 +36,11 @@ export interface ContentRequest extends ResolvedVolume {
   readonly timing: Timing
   /** takes headers of a refusal too */
   readonly reply: { header(name: string, value: string): unknown }
+  /** headers that a protocol adds, made of the preparation that is given */
+  describe?(preparation: Preparation): Promise<Record<string, string>>
 }
 
-const CONTENT_TYPE = 'application/x-mdm-volume'
+export const CONTENT_TYPE = 'application/x-mdm-volume'
 
 /**
  * The container of a volume, whole or a part, for whoever may read it (FLOW 2; RFC 9110 section 14). In this order: the right,
@@ -46,7 +49,7 @@ const CONTENT_TYPE = 'application/x-mdm-volume'
  * @throws MDM_NOT_FOUND | MDM_DENIED | MDM_GONE | MDM_RANGE | MDM_AUDIT | what the preparation failed of
  */
 export async function contentReply(o: Containers, c: ContentRequest): Promise<StreamReply> {
-  const { record, latest, slice } = c
+  const { record } = c
   await c.timing.measure('access-control', () => o.access.requireRight(c.caller, record, 'file', 'read'))
   // The hospital decides what exists: what is in the spool still is not given either.
   await o.catalog.requireThere(record.guid)
@@ -59,6 +62,7 @@ export async function contentReply(o: Containers, c: ContentRequest): Promise<St
     // opening waits for remote servers, minutes at the worst
     await mayRead()
     const span = spanFor(lease, c)
+    const described = await c.describe?.(lease.preparation)
     const { guid, version, kid } = record
     // durable before the first byte; a get that failed before this line released nothing
     await o.audit.record({
@@ -74,16 +78,11 @@ export async function contentReply(o: Containers, c: ContentRequest): Promise<St
     return {
       status: span.partial ? 206 : 200,
       headers: {
-        'content-type': CONTENT_TYPE,
+        ...containerHeaders(c),
         'content-length': span.end - span.start,
-        'accept-ranges': 'bytes',
         etag: `"${lease.etag}"`,
-        'mdm-guid': guid,
-        'mdm-version': version,
-        'mdm-kid': kid,
-        ...(slice === undefined ? {} : { 'mdm-slice': slice }),
-        ...(latest > version ? { 'mdm-latest': latest } : {}),
         ...(span.partial ? { 'content-range': `bytes ${span.start}-${span.end - 1}/${lease.length}` } : {}),
+        ...described,
       },
       body: recheck(readContainer(lease.preparation, span, lease.release), mayRead, o.recheckMs),
       own: true,
@@ -91,6 +90,22 @@ export async function contentReply(o: Containers, c: ContentRequest): Promise<St
   } catch (error) {
     lease.release()
     throw error
+  }
+}
+
+/** What is known of a container before it is prepared. */
+export function containerHeaders({ record, latest, slice }: ResolvedVolume): Record<string, string | number> {
+  const { guid, version, kid, containerBytes, registered } = record
+  return {
+    'content-type': CONTENT_TYPE,
+    'content-length': containerBytes,
+    'accept-ranges': 'bytes',
+    'last-modified': new Date(registered).toUTCString(),
+    'mdm-guid': guid,
+    'mdm-version': version,
+    'mdm-kid': kid,
+    ...(slice === undefined ? {} : { 'mdm-slice': slice }),
+    ...(latest > version ? { 'mdm-latest': latest } : {}),
   }
 }
 

@@ -1,5 +1,12 @@
+import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import type { Guid, Version, VolumeName } from '@mdm/core/names'
+import type { Access, ListedVolume } from '../catalog/access.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { listedPage } from '../catalog/listed-page.ts'
+import type { Delivery } from '../deliver/delivery.ts'
+import type { Digests } from '../deliver/digests.ts'
+import { pathOf } from './namespace.ts'
 
 /** Where the container of a volume is: in the spool, or still to be made of what the source has. */
 export type Locality = 'ONLINE' | 'NEARLINE' | 'UNAVAILABLE'
@@ -29,4 +36,50 @@ export interface Entries {
   stat(caller: Caller, name: VolumeName, o?: { digest?: boolean }): Promise<Entry>
   /** Volumes that the caller may list, by GUID, after one of them. */
   list(caller: Caller, o: { after?: Guid | undefined; limit: number }): Promise<Entry[]>
+}
+
+export interface EntriesOptions {
+  readonly catalog: Pick<Catalog, 'page' | 'summary'>
+  readonly access: Pick<Access, 'resolveName' | 'listed' | 'holds'>
+  readonly delivery: Pick<Delivery, 'sealed'>
+  readonly digests: Digests
+}
+
+export function openEntries(o: EntriesOptions): Entries {
+  const entryOf = async (
+    caller: Caller,
+    volume: ListedVolume,
+    { path, digest }: { path: string; digest: boolean },
+  ): Promise<Entry> => {
+    const { guid, version } = volume
+    const summary = await o.catalog.summary(guid, version)
+    if (summary === undefined) throw new MdmError('MDM_NOT_FOUND')
+    const readable = await o.access.holds(caller, volume, 'file', 'read')
+    const isGone = summary.goneSince !== undefined
+    const sealed = isGone ? undefined : o.delivery.sealed(summary)
+    const digests = digest && readable && sealed !== undefined ? await o.digests.of(sealed) : undefined
+    return {
+      ...{ guid, version, path, readable },
+      bytes: summary.containerBytes,
+      created: new Date(summary.registered),
+      locality: isGone ? 'UNAVAILABLE' : sealed === undefined ? 'NEARLINE' : 'ONLINE',
+      ...(digests === undefined ? {} : { adler32: digests.adler32 }),
+    }
+  }
+  return {
+    async stat(caller, name, { digest = false } = {}) {
+      const volume = await o.access.resolveName(caller, name).catch((error: unknown) => {
+        // A set is no file, and no folder either: here it does not exist.
+        throw error instanceof MdmError && error.code === 'MDM_USAGE' ? new MdmError('MDM_NOT_FOUND') : error
+      })
+      return await entryOf(caller, volume, { path: pathOf(name), digest })
+    },
+
+    async list(caller, page) {
+      const entries: Entry[] = []
+      for (const volume of await listedPage(o, caller, page))
+        entries.push(await entryOf(caller, volume, { path: pathOf({ guid: volume.guid }), digest: false }))
+      return entries
+    },
+  }
 }

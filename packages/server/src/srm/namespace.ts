@@ -1,4 +1,4 @@
-import { Guid, Lfn, parseVolumeName, type VolumeName } from '@mdm/core/names'
+import { formatVolumeName, Guid, Lfn, parseVolumeName, type VolumeName } from '@mdm/core/names'
 
 /** What a path of the storage element means: a volume, or the one folder that lists the volumes a caller may know of. */
 export type Place = { readonly kind: 'volume'; readonly name: VolumeName } | { readonly kind: 'folder' }
@@ -28,6 +28,14 @@ export function placeOf(path: string): Place | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The path of a volume, by the name it was asked for with where that has one. */
+export function pathOf(name: VolumeName): string {
+  if ('lfn' in name) return BY_LFN + name.lfn
+  if ('instance' in name) return `${FOLDER}/${name.instance}`
+  if ('surl' in name) return pathOfSurl(name.surl) ?? FOLDER
+  return `${FOLDER}/${formatVolumeName(name)}`
 }
 
 /** The path of a SURL as clients write it, full (`srm://HOST/srm/managerv2?SFN=PATH`) or short; undefined when it is none. */
