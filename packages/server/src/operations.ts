@@ -18,6 +18,8 @@ export interface Running extends Serving {
   /** where a site's C-STORE listener is, and its listener for web hooks, where it has them */
   readonly dicomPort?: number
   readonly hooksUrl?: string
+  /** https://host:port of a site's listener for grid clients, where it has one */
+  readonly srmUrl?: string
   /** Reads the log level of the configuration again; a configuration that is wrong changes nothing. */
   reload(): Promise<void>
 }

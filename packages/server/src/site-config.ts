@@ -22,8 +22,15 @@ export const SiteConfig = z.strictObject({
   audit: z.string().min(1),
   /** ciphertext in preparation */
   spool: z.strictObject({ dir: z.string().min(1), quotaBytes: z.int().min(1) }),
-  /** what SURLs say */
-  srm: z.strictObject({ host: z.string().regex(/^[A-Za-z0-9.-]{1,255}$/), port: z.int().min(1).max(65_535) }),
+  /** `host` and `port`: what SURLs say */
+  srm: z.strictObject({
+    host: z.string().regex(/^[A-Za-z0-9.-]{1,255}$/),
+    port: z.int().min(1).max(65_535),
+    /** where grid clients are listened to, by SRM and https; no such listener when absent */
+    listen: Listen.optional(),
+    /** the certificate that grid clients are shown, of a CA that they know and for `host`; the site's own when absent */
+    tls: TlsFiles.optional(),
+  }),
   /** 32 bytes, mode 0400: names volumes and seals access lists; pseudonyms are made by a key that the key servers hold */
   pseudonymKey: z.string().min(1),
   /** `modified`: researchers see days of acquisition, each patient's moved back by as many days (113107) */

@@ -29,7 +29,7 @@ import { createDelivery } from './deliver/delivery.ts'
 import { deliveryRoutes } from './deliver/routes.ts'
 import type { DicomSource } from './dicom/source.ts'
 import { createArrivals } from './dicom/sources/arrivals.ts'
-import { createApp } from './http/app.ts'
+import { createApp, type Refusal } from './http/app.ts'
 import { createLimiter } from './http/limit.ts'
 import { openLog, type Log } from './http/log.ts'
 import { serve } from './http/serve.ts'
@@ -54,6 +54,7 @@ import { readSecretFile, SiteConfig } from './site-config.ts'
 import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
 import { openSources } from './site-sources.ts'
+import { startSiteSrm } from './site-srm.ts'
 import { startSiteTriggers } from './site-triggers.ts'
 import { storeLocation } from './store/open-store.ts'
 import { openRosters } from './store/rosters.ts'
@@ -194,14 +195,14 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       await requireRecalled()
       return caller
     }
-    const app = createApp({
-      tls,
+    const answering = {
       log,
       limit: createLimiter(config.limit),
       identify: admit,
       metrics: measured.requests,
-      refused: (refusal) => noteRefusal(audit, refusals, refusal),
-    })
+      refused: (refusal: Refusal) => noteRefusal(audit, refusals, refusal),
+    }
+    const app = createApp({ ...answering, tls })
     const stopping = () => app.draining.since !== undefined
     const health = createSiteHealth(
       {
@@ -228,23 +229,29 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const local = await measured.listen(health.local)
     if (local !== undefined) closing.add(local, (opened) => opened.stop())
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
+    const srmOptions = { config, path, tls, delivery, catalog, access, audit, app: answering }
+    const srm = await startSiteSrm(srmOptions).catch(async (error: unknown) => {
+      await serving.stop()
+      throw error
+    })
     registration.resume()
     const triggers = await startSiteTriggers({
       ...{ config, path, db, audit, sources, arrivals, registration, now, log },
       registry: measured.registry,
     }).catch(async (error: unknown) => {
-      await Promise.all([registration.close(), serving.stop()])
+      await Promise.all([registration.close(), serving.stop(), srm?.stop()])
       throw error
     })
     const { close: closeTriggers, ...listeners } = triggers
     return {
       url: serving.url,
       ...listeners,
+      ...(srm === undefined ? {} : { srmUrl: srm.url }),
       ...(local === undefined ? {} : { metricsUrl: local.url }),
       reload: reloadLevel(file, ownLog),
       async stop() {
         // A job under way ends its client's stream, which stop() would wait for.
-        await Promise.all([closeTriggers(), registration.close(), serving.stop()])
+        await Promise.all([closeTriggers(), registration.close(), serving.stop(), srm?.stop()])
         await audit.record({ event: 'server-stopped', outcome: 'done' }).catch(() => undefined)
         await closing.close()
       },

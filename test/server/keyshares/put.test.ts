@@ -30,7 +30,7 @@ const other = await provisionSite(join(dir, 'other'), {
   site: otherSite,
   host: '127.0.0.1',
   port: 1,
-  srmPort: 2,
+  srm: { port: 2 },
   userCas,
   administrators,
   keyServers,

@@ -16,7 +16,7 @@ const grid = await makeGrid(join(dir, 'demo'))
 const { administrators, userCas, keyServers } = grid.roster.body
 const otherSite = SiteId.parse('other')
 const other = await provisionSite(join(dir, 'other'), {
-  ...{ site: otherSite, host: '127.0.0.1', port: 1, srmPort: 2, userCas, administrators, keyServers },
+  ...{ site: otherSite, host: '127.0.0.1', port: 1, srm: { port: 2 }, userCas, administrators, keyServers },
   threshold: 2,
 })
 const otherKey = createPrivateKey(readFileSync(join(other.dir, 'signing.key')))

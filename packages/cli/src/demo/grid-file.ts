@@ -5,7 +5,13 @@ import { MdmError } from '@mdm/core/errors'
 /** A running demo: what `mdm demo up --json` prints and DIR/demo.json keeps. */
 export interface DemoGrid {
   readonly dir: string
-  readonly site: { readonly api: string; readonly pid: number; readonly dir: string }
+  /** `srm` is the storage element: https://localhost:port, its CA in DIR/ca/ca.pem */
+  readonly site: {
+    readonly api: string
+    readonly srm: string
+    readonly pid: number
+    readonly dir: string
+  }
   readonly keyServers: readonly { readonly url: string; readonly pid: number; readonly dir: string }[]
   /** admin, physician, scientist, backup, stranger: MDM_CONFIG=config acts as that user */
   readonly users: Readonly<Record<string, { readonly config: string; readonly dn: string }>>

@@ -20,7 +20,7 @@ export interface DemoOptions {
 
 /** What `mdm-server provision grid --json` prints: configurations that wait for their servers. */
 interface Provisioned {
-  readonly site: { readonly api: string; readonly dir: string; readonly config: string }
+  readonly site: { readonly api: string; readonly srm: string; readonly dir: string; readonly config: string }
   readonly keyServers: readonly { readonly url: string; readonly dir: string; readonly config: string }[]
   readonly users: DemoGrid['users']
 }
@@ -67,7 +67,7 @@ async function start(dir: string, plan: Provisioned, signal: AbortSignal): Promi
   await waitReady(plan.users['admin']!.config, signal)
   const grid: DemoGrid = {
     dir,
-    site: { api: plan.site.api, pid: site.pid, dir: plan.site.dir },
+    site: { api: plan.site.api, srm: plan.site.srm, pid: site.pid, dir: plan.site.dir },
     keyServers: plan.keyServers.map((k, i) => ({ url: k.url, pid: keyServers[i]!.pid, dir: k.dir })),
     users: plan.users,
   }
@@ -94,7 +94,7 @@ async function claim(folder: string, images: string | undefined): Promise<{ dir:
 
 /** True when somebody listens where one of our servers should, after all of them were stopped. */
 async function portTaken(plan: Provisioned): Promise<boolean> {
-  const urls = [plan.site.api, ...plan.keyServers.map((k) => k.url)].map((url) => new URL(url))
+  const urls = [plan.site.api, plan.site.srm, ...plan.keyServers.map((k) => k.url)].map((url) => new URL(url))
   const answers = urls.map(async ({ hostname, port }) => {
     const socket = connect(Number(port), hostname)
     try {

@@ -41,16 +41,41 @@ export async function issueCertificate(o: {
   days: number
   usage: 'client'
 }): Promise<Issued> {
-  const ca = readCa(o.ca)
-  const { certificate, pem } = await draft(o.dn, o.days, 2048)
+  return issue(o.ca, await draft(o.dn, o.days, 2048), [
+    { name: 'keyUsage', critical: true, digitalSignature: true },
+    { name: 'extKeyUsage', clientAuth: true },
+  ])
+}
+
+/**
+ * Issues the certificate of a host, for clients that know the CA and compare names; it never outlives its CA.
+ *
+ * @param o `hosts` are DNS names and IP addresses; `key` is the RSA key (PEM) it is made for
+ * @throws MDM_USAGE | MDM_CONFIG when the CA or the key is malformed
+ */
+export async function issueHostCertificate(o: {
+  ca: Issued
+  dn: string
+  hosts: readonly string[]
+  days: number
+  key: string
+}): Promise<Issued> {
+  return issue(o.ca, await draft(o.dn, o.days, o.key), [
+    { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
+    { name: 'extKeyUsage', serverAuth: true },
+    { name: 'subjectAltName', altNames: altNames(o.hosts) },
+  ])
+}
+
+function issue(of: Issued, { certificate, pem }: Draft, extensions: readonly object[]): Issued {
+  const ca = readCa(of)
   if (certificate.validity.notAfter > ca.certificate.validity.notAfter) {
     certificate.validity.notAfter = ca.certificate.validity.notAfter
   }
   certificate.setIssuer(ca.certificate.subject.attributes.map(asText))
   certificate.setExtensions([
     { name: 'basicConstraints', critical: true, cA: false },
-    { name: 'keyUsage', critical: true, digitalSignature: true },
-    { name: 'extKeyUsage', clientAuth: true },
+    ...extensions,
     { name: 'subjectKeyIdentifier' },
     {
       name: 'authorityKeyIdentifier',

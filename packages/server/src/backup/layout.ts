@@ -51,6 +51,7 @@ export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
       { name: 'pseudonym.key', path: path(config.pseudonymKey), secret: true },
       { name: 'tls.key', path: path(config.tls.key), secret: true },
       { name: 'tls.pem', path: path(config.tls.certificate), secret: false },
+      ...hostFiles(config.srm, path),
       ...bans(config.bans, path),
     ],
     ...{ rosters: path(config.rosters), audit: path(config.audit) },
@@ -60,12 +61,25 @@ export function siteLayout(config: SiteConfig, path: Path): ServerLayout {
         ...{ ...config, ...common(config, 'site.sqlite', path) },
         ...{ signingKey: 'signing.key', pseudonymKey: 'pseudonym.key' },
         spool: { ...config.spool, dir: 'spool' },
+        srm: {
+          ...config.srm,
+          ...(config.srm.tls && { tls: { certificate: 'host.pem', key: 'host.key' } }),
+        },
         // Certificates and credentials for a PACS are not in the backup: the PACS gives new ones.
         sources: config.sources.map((source) => absoluteSource(source, path)),
         ...listeners(config, path),
       },
     },
   }
+}
+
+/** What grid clients are shown, where it is not the site's own certificate. */
+function hostFiles({ tls }: SiteConfig['srm'], path: Path): NamedFile[] {
+  if (tls === undefined) return []
+  return [
+    { name: 'host.key', path: path(tls.key), secret: true },
+    { name: 'host.pem', path: path(tls.certificate), secret: false },
+  ]
 }
 
 /** Nor are those for what it pushes: they stay where they are. */

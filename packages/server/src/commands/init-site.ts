@@ -5,7 +5,7 @@ import { optional, print, required, type Command, type Values } from './command.
 export const initSite: Command = {
   words: 'init site',
   usage: `--dir DIR --site NAME --url URL --source FOLDER --key-server FILE ... --ca FILE --administrator FILE
-      [--threshold M] [--name-space DN] [--listen HOST:PORT] [--store URL] [--json]`,
+      [--threshold M] [--name-space DN] [--listen HOST:PORT] [--srm-port PORT] [--store URL] [--json]`,
   summary: 'make a site: its keys, site.json, and the roster that all others trust',
   options: {
     dir: { type: 'string' },
@@ -18,6 +18,7 @@ export const initSite: Command = {
     'name-space': { type: 'string', multiple: true },
     administrator: { type: 'string', multiple: true },
     listen: { type: 'string' },
+    'srm-port': { type: 'string' },
     store: { type: 'string' },
     json: { type: 'boolean' },
   },
@@ -32,6 +33,7 @@ export const initSite: Command = {
     const made = await initSite(required(values, 'dir'), {
       ...address,
       ...storeOf(optional(values, 'store')),
+      ...srmPortOf(optional(values, 'srm-port')),
       site: required(values, 'site'),
       listen: listenOf(address, optional(values, 'listen')),
       source: required(values, 'source'),
@@ -67,6 +69,13 @@ function atLeastOne(values: Values, name: string): string[] {
   const given = several(values, name)
   if (given.length === 0) throw new MdmError('MDM_USAGE', `--${name} is missing`)
   return given
+}
+
+function srmPortOf(text: string | undefined): { srmPort?: number } {
+  if (text === undefined) return {}
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0
+  if (port < 1 || port > 65_535) throw new MdmError('MDM_USAGE', '--srm-port is not a port')
+  return { srmPort: port }
 }
 
 /** More than half unless told: 2 of 3, 3 of 5. */

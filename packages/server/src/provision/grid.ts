@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MdmError } from '@mdm/core/errors'
-import { createCa } from '@mdm/core/identity/ca'
+import { createCa, issueHostCertificate } from '@mdm/core/identity/ca'
 import { displayDn, parseDn } from '@mdm/core/identity/dn'
 import { SiteId } from '@mdm/core/names'
 import { trustRoster } from '../keys.ts'
+import { urlOf } from './address.ts'
 import { newFolder } from './folder.ts'
 import { provisionKeyServer } from './key-server.ts'
 import { freePorts } from './ports.ts'
@@ -17,6 +18,8 @@ import { provisionUser, type ProvisionedUser } from './user.ts'
 export const USERS = ['admin', 'physician', 'scientist', 'backup', 'stranger'] as const
 
 const HOST = '127.0.0.1'
+/** Grid clients compare names: one that every system gives the address of HOST. */
+const SRM_HOST = 'localhost'
 const CA_DAYS = 3650
 
 export interface GridOptions {
@@ -34,7 +37,13 @@ export interface GridOptions {
 /** What `mdm-server provision grid --json` prints. */
 export interface ProvisionedGrid {
   readonly dir: string
-  readonly site: { readonly api: string; readonly dir: string; readonly config: string }
+  readonly site: {
+    readonly api: string
+    /** https://host:port of the storage element, as its SURLs say it */
+    readonly srm: string
+    readonly dir: string
+    readonly config: string
+  }
   readonly keyServers: readonly {
     readonly url: string
     readonly dir: string
@@ -69,6 +78,7 @@ export async function provisionGrid(dir: string, o: GridOptions): Promise<Provis
     freePorts(HOST, o.keyServers + 2),
     createCa({ dn: `CN=User CA,${organisation}`, days: CA_DAYS }),
   ])
+  const srmPort = ports.at(-2)!
   const caFolder = await newFolder(join(root, 'ca'))
   await caFolder.write('ca.pem', ca.certificate)
   await caFolder.write('ca.key', ca.key)
@@ -88,7 +98,14 @@ export async function provisionGrid(dir: string, o: GridOptions): Promise<Provis
     site: site.data,
     host: HOST,
     port: ports.at(-1)!,
-    srmPort: ports.at(-2)!,
+    srm: {
+      ...{ host: SRM_HOST, port: srmPort, listen: { host: HOST, port: srmPort } },
+      certify: async (key) => {
+        const dn = `CN=host/${SRM_HOST},${organisation}`
+        const names = { dn, hosts: [SRM_HOST, HOST] }
+        return (await issueHostCertificate({ ca, ...names, days: CA_DAYS, key })).certificate
+      },
+    },
     userCas: [
       {
         certificate: new X509Certificate(ca.certificate).raw.toString('base64'),
@@ -107,7 +124,7 @@ export async function provisionGrid(dir: string, o: GridOptions): Promise<Provis
   const configs = await Promise.all(users.map((user) => user.trust(roster, fingerprint)))
   return {
     dir: root,
-    site: { api, dir: provisioned.dir, config },
+    site: { api, srm: urlOf({ host: SRM_HOST, port: srmPort }), dir: provisioned.dir, config },
     keyServers: keyServers.map((server) => ({
       url: server.entry.url,
       dir: server.dir,

@@ -8,13 +8,15 @@ import { caEntry, readAdministrator, readUserCa } from './people.ts'
 import { readServerFile } from './server-file.ts'
 import { provisionSite, type ProvisionedSite } from './site.ts'
 
-/** Sites have no SRM listener yet; this is the port that their SURLs say. */
+/** What SURLs say where the site is no storage element yet, so that it can become one. */
 const SRM_PORT = 8443
 
 /** What an operator says of a new site; paths as he typed them. */
 export interface InitSiteOptions extends Address {
   readonly site: string
   readonly listen?: Listen
+  /** where grid clients are listened to, at the address of `listen`, and what SURLs say */
+  readonly srmPort?: number
   readonly source: string
   /** server.json of every key server */
   readonly keyServers: readonly string[]
@@ -56,7 +58,11 @@ export async function initSite(dir: string, o: InitSiteOptions): Promise<InitedS
     operator === undefined ? [] : [[server.id, operator] as const],
   )
   const provisioned = await provisionSite(resolve(dir), {
-    ...{ site: site.data, host: o.host, port: o.port, srmPort: SRM_PORT, comments: true },
+    ...{ site: site.data, host: o.host, port: o.port, comments: true },
+    srm:
+      o.srmPort === undefined
+        ? { port: SRM_PORT }
+        : { port: o.srmPort, listen: { host: (o.listen ?? o).host, port: o.srmPort } },
     ...{ threshold: o.threshold, source: resolve(o.source), administrators },
     userCas: cas.map(caEntry),
     keyServers: servers.map(({ server }) => server),

@@ -18,11 +18,22 @@ import { siteFields } from './site-fields.ts'
 /** Room for ciphertext that is being prepared. */
 const SPOOL_BYTES = 20 * 1024 ** 3
 
+/** The site as a storage element. */
+export interface SrmOptions {
+  readonly port: number
+  /** what SURLs say; the host of the address when absent */
+  readonly host?: string
+  /** where grid clients are listened to; nowhere when absent */
+  readonly listen?: Listen
+  /** Makes the certificate that grid clients are shown, for the key of the site (PEM); they are shown the site's own when absent. */
+  certify?(key: string): Promise<string>
+}
+
 export interface SiteOptions extends Address {
   readonly site: SiteId
   /** where it listens; the address itself when absent */
   readonly listen?: Listen
-  readonly srmPort: number
+  readonly srm: SrmOptions
   readonly userCas: Roster['userCas']
   readonly administrators: Roster['administrators']
   readonly keyServers: Roster['keyServers']
@@ -66,6 +77,8 @@ export async function provisionSite(dir: string, o: SiteOptions): Promise<Provis
   await folder.write('tls.pem', tls.certificate)
   await folder.write('tls.key', tls.key)
   await folder.write('tls.csr', createCertificateRequest({ ...names, key: tls.key }))
+  const host = await o.srm.certify?.(tls.key)
+  if (host !== undefined) await folder.write('host.pem', host)
   await folder.write('pseudonym.key', randomBytes(32), 0o400)
   await mkdir(folder.path('spool'), { mode: 0o700 })
   const fields = configOf(o)
@@ -104,6 +117,14 @@ function folderOf(source: string, live: boolean): z.input<typeof SiteConfig>['so
   return { name: 'folder', url: pathToFileURL(source).href, ...(live ? {} : { pollSeconds: 0 }) }
 }
 
+function srmOf({ host, srm }: SiteOptions): z.input<typeof SiteConfig>['srm'] {
+  return {
+    ...{ host: srm.host ?? host, port: srm.port },
+    ...(srm.listen === undefined ? {} : { listen: srm.listen }),
+    ...(srm.certify === undefined ? {} : { tls: { certificate: 'host.pem', key: 'tls.key' } }),
+  }
+}
+
 function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
   return {
     kind: 'site',
@@ -115,7 +136,7 @@ function configOf(o: SiteOptions): z.input<typeof SiteConfig> {
     store: o.store ?? 'site.sqlite',
     audit: 'audit.jsonl',
     spool: { dir: 'spool', quotaBytes: SPOOL_BYTES },
-    srm: { host: o.host, port: o.srmPort },
+    srm: srmOf(o),
     pseudonymKey: 'pseudonym.key',
     dates: 'removed',
     ages: 'removed',
