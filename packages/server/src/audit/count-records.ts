@@ -10,6 +10,7 @@ export const AUDIT_EVENTS = [
   'key-server-fault',
   'metadata-queried',
   'metadata-read',
+  'preparation-asked',
   'pseudonym-key-found',
   'pseudonym-key-made',
   'pseudonym-key-split',

@@ -20,7 +20,6 @@ export async function srmRequests(db: Kysely<unknown>): Promise<void> {
     .addColumn('surl', 'text', (c) => c.notNull())
     .addColumn('guid', 'text')
     .addColumn('version', 'integer')
-    .addColumn('bytes', 'bigint')
     .addColumn('state', 'text', (c) => c.notNull())
     .addColumn('code', 'text')
     .addColumn('pinned_until', 'text')

@@ -26,8 +26,6 @@ export interface SrmFilesTable {
   /** null where it names nothing that the caller may know of */
   guid: Guid | null
   version: number | null
-  /** of the container */
-  bytes: number | null
   state: 'QUEUED' | 'IN_PROGRESS' | 'READY' | 'FAILED' | 'RELEASED' | 'ABORTED' | 'EXPIRED'
   code: ErrorCode | null
   pinned_until: string | null

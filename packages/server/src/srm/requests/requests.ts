@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import type { VolumeName } from '@mdm/core/names'
+import type { ListedVolume } from '../../catalog/access.ts'
 
 /** `get`: srmPrepareToGet. `stage`: the WLCG Tape REST interface. A token of one kind is unknown to the other. */
 export type RequestKind = 'get' | 'stage'
@@ -59,14 +60,19 @@ export interface Requests {
   ): Promise<PreparationRequest>
   /** @throws MDM_NOT_FOUND */
   find(caller: Caller, kind: RequestKind, token: string): Promise<PreparationRequest>
-  /** Lets go of all files, or of those named; one let go before stays so. @throws MDM_NOT_FOUND */
+  /**
+   * Lets go of all files, or of those named; one let go before stays so. What is not READY yet is ABORTED; nobody else needing it,
+   * its source is left alone.
+   *
+   * @throws MDM_NOT_FOUND
+   */
   release(
     caller: Caller,
     kind: RequestKind,
     token: string,
     surls?: readonly string[],
   ): Promise<PreparationRequest>
-  /** As release, and what is not READY yet is ABORTED; nobody else needing it, its source is left alone. @throws MDM_NOT_FOUND */
+  /** The same, for a request whose files are not wanted after all. @throws MDM_NOT_FOUND */
   abort(
     caller: Caller,
     kind: RequestKind,
@@ -80,5 +86,18 @@ export interface Requests {
     token: string,
     o: { surls?: readonly string[]; seconds: number },
   ): Promise<PreparationRequest>
+  /** The version of a volume that the URL with this token gives to this caller now; undefined alike for all others. */
+  turlOf(caller: Caller, turlToken: string): ListedVolume | undefined
+  counts(): RequestCounts
   close(): Promise<void>
+}
+
+/** How much is asked for and kept; no name of anything. */
+export interface RequestCounts {
+  /** with a file that waits or is pinned */
+  readonly openRequests: number
+  readonly waitingFiles: number
+  readonly pinnedFiles: number
+  /** each volume once */
+  readonly pinnedBytes: number
 }

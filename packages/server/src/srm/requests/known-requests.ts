@@ -1,0 +1,79 @@
+import type { Sha256 } from '@mdm/core/names'
+import { createDeadline } from './deadline.ts'
+import { isOpen, type KnownFile, type KnownRequest } from './known-request.ts'
+import type { Owners } from './owners.ts'
+import { tokenDigest } from './tokens.ts'
+
+/** How long a request is known after its end, ms. */
+const KNOWN_MS = 10 * 60_000
+
+/** Every request that is known, until its time is over. */
+export interface KnownRequests {
+  add(request: KnownRequest): void
+  byToken(token: string): KnownRequest | undefined
+  byTurlToken(token: string): KnownFile | undefined
+  /** Does what is due by the clock: to be called before anything is told. */
+  check(): void
+  /** A file is pinned until another time now. */
+  pinned(file: KnownFile): void
+  /** Keeps a request that has ended, as far as its owner may have so many. */
+  keepEnded(request: KnownRequest): void
+  /** files that wait or are pinned, by request */
+  open(): KnownFile[][]
+  stop(): void
+}
+
+export interface KnownRequestsOptions {
+  readonly owners: Pick<Owners, 'ended' | 'forget'>
+  now(): Date
+  /** Ends the files of a request that are over by the clock. */
+  expire(request: KnownRequest): void
+  forgotten(request: KnownRequest): void
+}
+
+export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
+  const byDigest = new Map<Sha256, KnownRequest>()
+  const byTurl = new Map<Sha256, KnownFile>()
+  const deadline = createDeadline(o.now, sweep)
+
+  function forget(request: KnownRequest): void {
+    byDigest.delete(request.digest)
+    for (const file of request.files) byTurl.delete(file.turlDigest)
+    o.owners.forget(request)
+    o.forgotten(request)
+  }
+
+  function sweep(): void {
+    const now = o.now()
+    for (const request of byDigest.values()) {
+      o.expire(request)
+      const knownUntil = new Date(request.ends.getTime() + KNOWN_MS)
+      if (knownUntil <= now) forget(request)
+      else expect(request, request.ends > now ? request.ends : knownUntil)
+    }
+  }
+
+  function expect(request: KnownRequest, next: Date): void {
+    deadline.at(next)
+    for (const { state, pinnedUntil } of request.files) if (state === 'READY') deadline.at(pinnedUntil!)
+  }
+
+  return {
+    add(request) {
+      byDigest.set(request.digest, request)
+      for (const file of request.files) byTurl.set(file.turlDigest, file)
+      expect(request, request.ends)
+    },
+    byToken: (token) => byDigest.get(tokenDigest(token)),
+    byTurlToken: (token) => byTurl.get(tokenDigest(token)),
+    check: () => deadline.check(),
+    pinned: ({ pinnedUntil }) => deadline.at(pinnedUntil!),
+    keepEnded(request) {
+      if (request.files.some(isOpen)) return
+      for (const old of o.owners.ended(request)) forget(old)
+    },
+    open: () =>
+      [...byDigest.values()].map(({ files }) => files.filter(isOpen)).filter(({ length }) => length > 0),
+    stop: () => deadline.stop(),
+  }
+}

@@ -1,0 +1,101 @@
+import { MdmError } from '@mdm/core/errors'
+import type { PreparationKey } from '../../deliver/preparation.ts'
+
+/** A version of a volume as it is prepared, and the length of its container. */
+export interface Prepared extends PreparationKey {
+  readonly bytes: number
+}
+
+/** A file that wants a volume in the spool. */
+export interface Waiter {
+  /** who asked: those with few preparations under way come first */
+  readonly owner: string
+  /** Asked before the source is. @throws what the file then FAILED of; with a 5xx the volume did */
+  mayRead(): Promise<void>
+  /** told of every change of its pin */
+  changed(): void
+}
+
+/** What keeps one volume in the spool, once it is there, for one file. */
+export interface Pin {
+  readonly state: 'QUEUED' | 'IN_PROGRESS' | 'READY' | 'FAILED'
+  /** where it FAILED */
+  readonly error: MdmError | undefined
+  release(): void
+}
+
+export class FilePin implements Pin {
+  readonly waiter: Waiter
+  readonly #pinned: PinnedVolume
+  readonly #left: (pin: FilePin) => void
+  refusal: MdmError | undefined
+
+  constructor(waiter: Waiter, pinned: PinnedVolume, left: (pin: FilePin) => void) {
+    this.waiter = waiter
+    this.#pinned = pinned
+    this.#left = left
+  }
+
+  get error(): MdmError | undefined {
+    return this.refusal ?? this.#pinned.error
+  }
+
+  get state(): Pin['state'] {
+    return this.error === undefined ? this.#pinned.state : 'FAILED'
+  }
+
+  release(): void {
+    this.#left(this)
+  }
+}
+
+/** One volume and the files that want it. */
+export class PinnedVolume {
+  readonly volume: Prepared
+  readonly pins = new Set<FilePin>()
+  readonly stop = new AbortController()
+  state: 'QUEUED' | 'IN_PROGRESS' | 'READY' = 'QUEUED'
+  error: MdmError | undefined
+  /** what it lacked when it was tried: it is tried again when there may be as much, and not before this time */
+  lacking: { readonly bytes: number; untilMs: number } | undefined
+  release: (() => void) | undefined
+
+  constructor(volume: Prepared) {
+    this.volume = volume
+  }
+
+  /** of the file that came first */
+  get owner(): string {
+    const [first] = this.pins
+    return first?.waiter.owner ?? ''
+  }
+
+  tell(): void {
+    for (const pin of [...this.pins]) pin.waiter.changed()
+  }
+
+  letGo(): void {
+    this.release?.()
+    this.release = undefined
+  }
+
+  /** Whoever may not read any more waits no more. @throws what is nobody's refusal */
+  async dropRefused(): Promise<void> {
+    await Promise.all(
+      [...this.pins].map(async (pin) => {
+        try {
+          await pin.waiter.mayRead()
+        } catch (error) {
+          const refusal = asMdmError(error)
+          if (refusal.status >= 500) throw refusal
+          pin.refusal = refusal
+          pin.waiter.changed()
+        }
+      }),
+    )
+  }
+}
+
+export function asMdmError(error: unknown): MdmError {
+  return error instanceof MdmError ? error : new MdmError('MDM_INTERNAL', undefined, { cause: error })
+}

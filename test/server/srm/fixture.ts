@@ -1,0 +1,172 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { MdmError } from '@mdm/core/errors'
+import type { Caller } from '@mdm/core/identity/identify'
+import type { Guid, VolumeName } from '@mdm/core/names'
+import type { Delivery, DeliveryOptions } from '@mdm/server/deliver/delivery'
+import { createDelivery } from '@mdm/server/deliver/delivery'
+import type { SliceSource } from '@mdm/server/dicom/source'
+import { SrmLimits } from '@mdm/server/srm/requests/limits'
+import { openRequests, type RequestsOptions } from '@mdm/server/srm/requests/open-requests'
+import type { PreparationRequest, Requests } from '@mdm/server/srm/requests/requests'
+import { openSiteStore, type SiteStore } from '@mdm/server/store/site-store'
+import { scriptedSource, sends, testVolume, type Script, type TestVolume } from '../deliver/fixture.ts'
+
+export const BASE = 'https://site.example:8444'
+
+/** A person, by one of his certificates or proxies. */
+export function person(name: string, o: Partial<Extract<Caller, { kind: 'user' }>> = {}): Caller {
+  return {
+    ...{ kind: 'user', dn: `CN=${name}`, issuer: 'CN=ca', spki: name.padEnd(64, '0') },
+    ...{ notAfter: new Date('2100-01-01'), fqans: [] },
+    ...o,
+  } as Caller
+}
+
+export const alice = person('alice')
+export const bob = person('bob')
+
+export interface World {
+  readonly volumes: readonly TestVolume[]
+  readonly requests: Requests
+  readonly delivery: Delivery
+  readonly db: SiteStore
+  readonly audited: Record<string, unknown>[]
+  /** times the source of a volume was asked */
+  reads(i: number): number
+  /** the GUID of a volume as a client writes it */
+  surl(i: number): string
+  asked(...of: number[]): { surl: string; name: VolumeName }[]
+  get(caller: Caller, ...of: number[]): Promise<PreparationRequest>
+  /** Who may know of and read what: `*` is everybody. */
+  readonly rights: {
+    list: Map<string, Set<Guid>>
+    read: Map<string, Set<Guid>>
+    gone: Set<Guid>
+    banned: Set<string>
+  }
+  /** Ends everything as a crash does, and starts again with the same store and spool. */
+  restart(o?: Partial<WorldOptions>): Promise<World>
+}
+
+export interface WorldOptions {
+  volumes: readonly TestVolume[]
+  /** of the source of volume i */
+  script: (volume: TestVolume, i: number) => Script
+  limits: Partial<SrmLimits>
+  quotaBytes: number
+  now: () => Date
+  store: string
+  spoolDir: string
+  rights: World['rights']
+  delivery: Partial<DeliveryOptions>
+  turlKey: RequestsOptions['turlKey']
+}
+
+const KEY = createSecretKey(randomBytes(32))
+
+export function volumesOf(n: number, size = { columns: 16, rows: 16, slices: 2 }): TestVolume[] {
+  return Array.from({ length: n }, (_, i) => {
+    const volume = testVolume(size)
+    Object.assign(volume.record, { source: `s${i}` })
+    return volume
+  })
+}
+
+/** A real store and a real delivery over volumes of this process; who may do what is played, and may be changed. */
+export async function world(
+  t: Test,
+  o: Partial<WorldOptions> & Pick<WorldOptions, 'volumes'>,
+): Promise<World> {
+  const { volumes } = o
+  const dir = t.testdir()
+  const store = o.store ?? join(dir, 'site.sqlite')
+  const spoolDir = o.spoolDir ?? join(dir, 'spool')
+  const everyone = new Map([['*', new Set(volumes.map(({ record }) => record.guid))]])
+  const rights = o.rights ?? { list: everyone, read: new Map(everyone), gone: new Set(), banned: new Set() }
+  const forward: WorldOptions['script'] = (volume) =>
+    sends(
+      volume,
+      volume.record.slices.map(({ index }) => index),
+    )
+  const sources = new Map<string, SliceSource & { attempts: number }>()
+  for (const [i, volume] of volumes.entries())
+    sources.set(`s${i}`, scriptedSource(volume, (o.script ?? forward)(volume, i)))
+  const of = (guid: Guid) => volumes.find(({ record }) => record.guid === guid)
+  const has = (which: 'list' | 'read', caller: Caller, guid: Guid) =>
+    [caller.dn, '*'].some((name) => rights[which].get(name)?.has(guid))
+  const now = o.now ?? (() => new Date())
+  const db = await openSiteStore(store)
+  const delivery = createDelivery({
+    ...{ catalog: { recordDigest: async () => {} }, sources, site: volumes[0]!.record.site, spoolDir, now },
+    keys: { fetch: async (record) => of(record.guid)!.fileKey },
+    quotaBytes: o.quotaBytes ?? 1024 ** 3,
+    ...o.delivery,
+  })
+  const audited: Record<string, unknown>[] = []
+  const requests = await openRequests({
+    ...{ db, delivery, now, base: BASE, turlKey: o.turlKey ?? KEY },
+    limits: SrmLimits.parse(o.limits ?? {}),
+    audit: { record: async (event) => void audited.push({ ...event }) },
+    requireAdmitted: async ({ dn }) => {
+      if (rights.banned.has(dn)) throw new MdmError('MDM_BANNED')
+    },
+    access: {
+      async resolveName(caller, name) {
+        const guid = 'guid' in name ? name.guid : undefined
+        if (guid === undefined || of(guid) === undefined || !has('list', caller, guid))
+          throw new MdmError('MDM_NOT_FOUND')
+        return { guid, version: 1, latest: 1 }
+      },
+      async requireRight(caller, { guid }) {
+        if (!has('list', caller, guid)) throw new MdmError('MDM_NOT_FOUND')
+        if (!has('read', caller, guid)) throw new MdmError('MDM_DENIED')
+      },
+    },
+    catalog: {
+      volume: async (guid) => of(guid)?.record,
+      summary: async (guid) => of(guid)?.record,
+      requireThere: async (guid) => {
+        if (rights.gone.has(guid)) throw new MdmError('MDM_GONE')
+      },
+    },
+  })
+  let ended: Promise<void> | undefined
+  const end = () =>
+    (ended ??= requests
+      .close()
+      .then(() => delivery.close())
+      .then(() => db.destroy()))
+  t.teardown(end)
+  const surl = (i: number) => `srm://site.example/mdm/${volumes[i]!.record.guid}`
+  const asked = (...which: number[]) =>
+    which.map((i) => ({ surl: surl(i), name: { guid: volumes[i]!.record.guid } }))
+  return {
+    ...{ volumes, requests, delivery, db, audited, rights, surl, asked },
+    reads: (i) => sources.get(`s${i}`)!.attempts,
+    get: (caller, ...which) =>
+      requests.open(caller, { kind: 'get', files: asked(...which), requestId: 'r'.repeat(32) }),
+    async restart(again) {
+      await end()
+      return await world(t, { ...o, store, spoolDir, rights, now, ...again })
+    },
+  }
+}
+
+/** Asks until no file waits any more; 10 s at the most. */
+export async function finished(
+  { requests }: Pick<World, 'requests'>,
+  caller: Caller,
+  { token, kind }: Pick<PreparationRequest, 'token' | 'kind'>,
+): Promise<PreparationRequest> {
+  for (let i = 0; i < 500; i++) {
+    const request = await requests.find(caller, kind, token)
+    if (request.files.every(({ state }) => state !== 'QUEUED' && state !== 'IN_PROGRESS')) return request
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('the request has not ended in 10 seconds')
+}
+
+export const states = ({ files }: PreparationRequest): string[] => files.map(({ state }) => state)
+export const tokenOfTurl = (turl: string | undefined): string => turl!.split('/')[4]!

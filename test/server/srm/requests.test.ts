@@ -1,0 +1,206 @@
+import t from 'tap'
+import { sends, until } from '../deliver/fixture.ts'
+import { alice, BASE, bob, finished, person, states, tokenOfTurl, volumesOf, world } from './fixture.ts'
+
+const requestId = 'r'.repeat(32)
+
+t.test(
+  'what is asked for is read from its source, pinned, and given a URL for its caller alone',
+  async (t) => {
+    const w = await world(t, { volumes: volumesOf(2) })
+    const first = await w.get(alice, 0, 1)
+    t.match(first.token, /^[A-Za-z0-9_-]{43}$/)
+    const done = await finished(w, alice, first)
+    t.strictSame(states(done), ['READY', 'READY'])
+    for (const [i, file] of done.files.entries()) {
+      const { record } = w.volumes[i]!
+      t.equal(file.surl, w.surl(i))
+      t.equal(file.bytes, record.containerBytes)
+      t.ok(file.turl!.startsWith(`${BASE}/turl/`) && file.turl!.endsWith(`/${record.guid}`))
+      t.strictSame(w.requests.turlOf(alice, tokenOfTurl(file.turl)), { guid: record.guid, version: 1 })
+      t.equal(w.requests.turlOf(bob, tokenOfTurl(file.turl)), undefined)
+    }
+    t.match(done, { kind: 'get', created: Date, started: Date, finished: Date })
+    t.match(w.audited, [
+      {
+        event: 'preparation-asked',
+        outcome: 'done',
+        requestId,
+        facts: { kind: 'get', files: 2, refused: 0 },
+      },
+    ])
+    t.match(w.requests.counts(), {
+      ...{ openRequests: 1, waitingFiles: 0, pinnedFiles: 2 },
+      pinnedBytes: w.volumes[0]!.record.containerBytes + w.volumes[1]!.record.containerBytes,
+    })
+  },
+)
+
+t.test('what lies in the spool is READY in the first answer', async (t) => {
+  const w = await world(t, { volumes: volumesOf(1) })
+  await finished(w, alice, await w.get(alice, 0))
+  t.strictSame(states(await w.get(bob, 0)), ['READY'])
+  t.equal(w.reads(0), 1)
+})
+
+t.test('a slow source is waited for by the same token, and asked once by all who want it', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const w = await world(t, {
+    volumes: volumesOf(1),
+    script: (volume) => sends(volume, [0, 1], () => gate.promise),
+  })
+  const mine = await w.get(alice, 0)
+  t.match(mine.files, [{ state: 'IN_PROGRESS', waitSeconds: 1 }])
+  t.notOk(mine.files[0]!.turl)
+  const theirs = await w.get(bob, 0)
+  t.strictSame(states(theirs), ['IN_PROGRESS'])
+  gate.resolve()
+  t.strictSame(states(await finished(w, alice, mine)), ['READY'])
+  t.strictSame(states(await finished(w, bob, theirs)), ['READY'])
+  t.equal(w.reads(0), 1)
+})
+
+t.test('a file is refused before its source is asked, and the others go on', async (t) => {
+  const w = await world(t, { volumes: volumesOf(4) })
+  const [first, second, third, fourth] = w.volumes.map(({ record }) => record.guid)
+  w.rights.list.set('*', new Set([second!, third!, fourth!]))
+  w.rights.read.set('*', new Set([first!, third!, fourth!]))
+  w.rights.gone.add(third!)
+  const request = await w.requests.open(alice, {
+    ...{ kind: 'get', requestId },
+    files: [{ surl: '/nonsense', name: undefined }, ...w.asked(0, 1, 2, 3)],
+  })
+  const done = await finished(w, alice, request)
+  const [nonsense, unknown] = done.files
+  t.match(
+    done.files.map(({ state, code }) => code ?? state),
+    ['MDM_NOT_FOUND', 'MDM_NOT_FOUND', 'MDM_DENIED', 'MDM_GONE', 'READY'],
+  )
+  t.strictSame({ ...unknown, surl: '' }, { ...nonsense, surl: '' }, 'what may not be known is as what is not')
+  t.strictSame([0, 1, 2, 3].map(w.reads), [0, 0, 0, 1])
+  t.match(w.audited, [{ facts: { files: 5, refused: 4 } }])
+})
+
+t.test(
+  'a failed preparation fails everyone who waits for it; who comes later has it begun anew',
+  async (t) => {
+    let good = false
+    const w = await world(t, {
+      volumes: volumesOf(1),
+      script: (volume) => (asked, attempt, signal) =>
+        sends(volume, good ? [0, 1] : [0])(asked, attempt, signal),
+    })
+    const [mine, theirs] = await Promise.all([w.get(alice, 0), w.get(bob, 0)])
+    for (const [caller, request] of [
+      [alice, mine],
+      [bob, theirs],
+    ] as const)
+      t.match((await finished(w, caller, request)).files, [
+        { state: 'FAILED', code: 'MDM_SOURCE_INCOMPLETE' },
+      ])
+    good = true
+    t.strictSame(states(await finished(w, alice, await w.get(alice, 0))), ['READY'])
+  },
+)
+
+t.test(
+  'a token is its caller’s alone, by whichever certificate or proxy, and of its kind alone',
+  async (t) => {
+    const w = await world(t, { volumes: volumesOf(1) })
+    const { token, files } = await finished(w, alice, await w.get(alice, 0))
+    const turl = tokenOfTurl(files[0]!.turl)
+    const proxy = person('alice', { spki: 'f'.repeat(64), proxy: 'full', notAfter: new Date('2099-01-01') })
+    t.strictSame(states(await w.requests.find(proxy, 'get', token)), ['READY'])
+    t.ok(w.requests.turlOf(proxy, turl))
+    const otherCa = person('alice', { issuer: 'CN=another ca' as never })
+    for (const caller of [bob, otherCa]) {
+      const refused = { code: 'MDM_NOT_FOUND', message: /^no such volume/ }
+      await t.rejects(w.requests.find(caller, 'get', token), refused)
+      await t.rejects(w.requests.release(caller, 'get', token), refused)
+      await t.rejects(w.requests.abort(caller, 'get', token), refused)
+      await t.rejects(w.requests.extend(caller, 'get', token, { seconds: 10 }), refused)
+      t.equal(w.requests.turlOf(caller, turl), undefined)
+    }
+    await t.rejects(w.requests.find(alice, 'stage', token), { code: 'MDM_NOT_FOUND' })
+    await t.rejects(w.requests.find(alice, 'get', `${token.slice(0, -1)}_`), { code: 'MDM_NOT_FOUND' })
+    t.equal(w.requests.turlOf(alice, token), undefined, 'the token of the request is no token of a URL')
+  },
+)
+
+t.test('the store holds nothing that can be used', async (t) => {
+  const w = await world(t, { volumes: volumesOf(1) })
+  const { token, files } = await finished(w, alice, await w.get(alice, 0))
+  const rows = JSON.stringify([
+    await w.db.selectFrom('srm_requests').selectAll().execute(),
+    await w.db.selectFrom('srm_files').selectAll().execute(),
+  ])
+  t.match(rows, w.volumes[0]!.record.guid)
+  t.notMatch(rows, token)
+  t.notMatch(rows, tokenOfTurl(files[0]!.turl))
+})
+
+t.test('a file that is released, by any form of its name, is let go of and its URL dead', async (t) => {
+  const w = await world(t, { volumes: volumesOf(3) })
+  const { token, files } = await finished(w, alice, await w.get(alice, 0, 1, 2))
+  const { guid } = w.volumes[1]!.record
+  const full = `srm://site.example:8446/srm/managerv2?SFN=/mdm/${guid}`
+  const released = await w.requests.release(alice, 'get', token, [full, 'srm://elsewhere/mdm/none'])
+  t.strictSame(states(released), ['READY', 'RELEASED', 'READY'])
+  t.notOk(released.files[1]!.turl)
+  t.equal(w.requests.turlOf(alice, tokenOfTurl(files[1]!.turl)), undefined)
+  t.ok(w.requests.turlOf(alice, tokenOfTurl(files[2]!.turl)))
+  await until(() => w.delivery.counts().spoolIdleBytes === w.volumes[1]!.record.containerBytes)
+  t.strictSame(states(await w.requests.release(alice, 'get', token)), ['RELEASED', 'RELEASED', 'RELEASED'])
+  t.match(w.requests.counts(), { openRequests: 0, pinnedFiles: 0, pinnedBytes: 0 })
+})
+
+t.test(
+  'what is aborted before it is there leaves its source alone, unless somebody else waits',
+  async (t) => {
+    const stopped: number[] = []
+    const w = await world(t, {
+      volumes: volumesOf(2),
+      script: (volume, i) =>
+        async function* (_asked, _attempt, signal) {
+          yield volume.instance(0)
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+          stopped.push(i)
+          signal.throwIfAborted()
+        },
+      delivery: { idleMs: 20 },
+    })
+    const mine = await w.get(alice, 0, 1)
+    t.strictSame(states(mine), ['IN_PROGRESS', 'IN_PROGRESS'])
+    const theirs = await w.get(bob, 1)
+    t.strictSame(states(await w.requests.abort(alice, 'get', mine.token)), ['ABORTED', 'ABORTED'])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    t.strictSame(stopped, [0])
+    t.strictSame(states(await w.requests.find(bob, 'get', theirs.token)), ['IN_PROGRESS'])
+  },
+)
+
+t.test('a request is of something, of not too much, and of names that a store takes', async (t) => {
+  const w = await world(t, { volumes: volumesOf(1), limits: { filesPerRequest: 2 } })
+  const open = (files: { surl: string; name: undefined }[]) =>
+    w.requests.open(alice, { kind: 'get', requestId, files })
+  const of = (surl: string) => ({ surl, name: undefined })
+  for (const files of [
+    [],
+    [of('/a'), of('/b'), of('/c')],
+    [of('/a\0')],
+    [of('\ud800')],
+    [of('/'.repeat(1_025))],
+  ])
+    await t.rejects(open(files), { code: 'MDM_BAD_REQUEST' })
+  t.match(w.requests.counts(), { openRequests: 0 })
+  t.strictSame(await w.db.selectFrom('srm_requests').selectAll().execute(), [])
+})
+
+t.test('what cannot be audited or stored is not begun', async (t) => {
+  const w = await world(t, { volumes: volumesOf(1), limits: { openFiles: 1 } })
+  await w.db.schema.alterTable('srm_files').renameTo('elsewhere').execute()
+  await t.rejects(w.get(alice, 0))
+  t.equal(w.reads(0), 0)
+  await w.db.schema.alterTable('elsewhere').renameTo('srm_files').execute()
+  t.strictSame(states(await finished(w, alice, await w.get(alice, 0))), ['READY'], 'and counts for nothing')
+})
