@@ -25,6 +25,17 @@ export interface Refusal {
   readonly params: Readonly<Record<string, unknown>>
 }
 
+/**
+ * A refusal as another protocol says it. Whoever is not let in is refused after the body was read, since some protocols must
+ * repeat what they were asked; nothing else is done with it.
+ *
+ * @param body as it was read; undefined where the refusal came before
+ */
+export type RefusalWording = (
+  error: MdmError,
+  body: unknown,
+) => { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+
 export interface AppOptions {
   /** PEM texts */
   readonly tls: { readonly certificate: string; readonly key: string }
@@ -48,8 +59,14 @@ declare module 'fastify' {
     /** Once set, every new request is told to come again. */
     draining: { since?: number }
   }
+  interface FastifyContextConfig {
+    /** how a route words refusals that speaks another protocol than ours */
+    refusal?: RefusalWording
+  }
   interface FastifyRequest {
     caller: Caller | null
+    /** why there is no caller, on a route with a wording of its own */
+    unidentified: unknown
     chain: readonly X509Certificate[]
   }
 }
@@ -104,6 +121,7 @@ export function createApp(o: AppOptions): App {
   if (isHttpg) speakHttpg(app)
   app.decorate('draining', {})
   app.decorateRequest('caller', null)
+  app.decorateRequest('unidentified', null)
   app.decorateRequest('chain', null as never)
   app.addHook('onRoute', ({ url }) => o.metrics?.serves(url))
   app.addHook('onRequest', (request, reply) => admit(request, reply, o))
@@ -122,6 +140,9 @@ async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions
   request.chain = chainOf(request.raw.socket as TLSSocket)
   try {
     request.caller = await o.identify(request.chain)
+  } catch (error) {
+    if (wordingOf(request) === undefined) throw error
+    request.unidentified = error
   } finally {
     // Those who cannot be identified share what their address may ask.
     o.limit?.take(request.caller === null ? `address ${request.ip}` : bucketOf(request.caller))
@@ -147,6 +168,9 @@ function watchEnd(request: FastifyRequest, reply: FastifyReply, { log, metrics }
     log.info({ event, method, route, status, ms: Math.round(ms), requestId: request.id })
   })
 }
+
+const wordingOf = (request: FastifyRequest): RefusalWording | undefined =>
+  request.routeOptions?.config?.refusal
 
 const isDraining = (request: FastifyRequest): boolean => request.server.draining.since !== undefined
 
@@ -178,6 +202,14 @@ async function refuse(
   const at = originOf(refusal)
   if (status >= 500 && !stopping) o.log.error({ event: 'fault', code, requestId: request.id, at })
   else o.log.info({ event: 'refusal', code, requestId: request.id })
+  const wording = wordingOf(request)
+  if (wording !== undefined) {
+    const own = wording(refusal, request.body)
+    return reply
+      .code(stopping ? status : own.status)
+      .headers(own.headers)
+      .send(own.body)
+  }
   return reply
     .code(status)
     .type(PROBLEM_TYPE)

@@ -8,7 +8,7 @@ import type { Caller } from '@mdm/core/identity/identify'
 import { free } from '@mdm/core/memory'
 import { formatServerTiming, Timing } from '@mdm/core/timing'
 import type { Contract } from '@mdm/core/wire/contract'
-import type { App } from './app.ts'
+import type { App, RefusalWording } from './app.ts'
 
 /** Who asks, and what goes with the answer, whatever the protocol. */
 export interface AnyContext {
@@ -76,17 +76,18 @@ export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
 /**
  * Serves a protocol that is not ours and has no contract: the handler reads the request, and must bound and parse what it takes.
  *
- * @param o `url` is a pattern, `maxBodyBytes` the listener's unless told
+ * @param o `url` is a pattern, `maxBodyBytes` the listener's unless told, `refusal` words refusals as the protocol does
  */
 export function routeAny(
   app: App,
-  o: { method: string | string[]; url: string; maxBodyBytes?: number },
+  o: { method: string | string[]; url: string; maxBodyBytes?: number; refusal?: RefusalWording },
   handler: (c: AnyContext) => Promise<StreamReply>,
 ): void {
   app.route({
     method: o.method,
     url: o.url,
     ...(o.maxBodyBytes === undefined ? {} : { bodyLimit: o.maxBodyBytes }),
+    ...(o.refusal === undefined ? {} : { config: { refusal: o.refusal } }),
     handler: async (request, reply) => {
       const c = contextOf(request, reply)
       const result = await handler(c)
@@ -137,7 +138,7 @@ function checked(schema: z.ZodType, value: unknown): unknown {
 }
 
 function callerOf(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new MdmError('MDM_UNAUTHENTICATED')
+  if (request.caller === null) throw request.unidentified ?? new MdmError('MDM_UNAUTHENTICATED')
   return request.caller
 }
 

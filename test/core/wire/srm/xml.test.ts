@@ -1,5 +1,5 @@
 import t from 'tap'
-import { escapeXml, MAX_XML_BYTES, parseXml } from '@mdm/core/wire/srm/xml'
+import { escapeXml, parseXml, REQUEST_LIMITS } from '@mdm/core/wire/srm/xml'
 
 const parse = (text: string | Uint8Array) => parseXml(typeof text === 'string' ? Buffer.from(text) : text)
 
@@ -87,7 +87,7 @@ t.test(
     for (const [make, most] of [
       [deep, 32],
       [wide, 19_998],
-      [long, MAX_XML_BYTES],
+      [long, REQUEST_LIMITS.maxBytes],
       [rich, 32],
     ] as const) {
       t.doesNotThrow(() => parse(make(most)), `${most}`)

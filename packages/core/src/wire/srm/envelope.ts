@@ -1,6 +1,6 @@
 import { isErrorCode, MdmError, type ErrorCode } from '../../errors.ts'
 import { explain } from './status.ts'
-import { escapeXml, parseXml, type Element } from './xml.ts'
+import { escapeXml, parseXml, REQUEST_LIMITS, type Element, type XmlLimits } from './xml.ts'
 
 const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance'
@@ -33,8 +33,11 @@ export class SoapFault extends MdmError {
  * @returns `name` such as srmLs or srmLsResponse; `fields` of the one element within it
  * @throws MDM_BAD_REQUEST, as SoapFault where it is XML but not such a message; what a fault of the other side says
  */
-export function readEnvelope(bytes: Uint8Array): { name: string; fields: Fields | string } {
-  const envelope = parseXml(bytes)
+export function readEnvelope(
+  bytes: Uint8Array,
+  limits: XmlLimits = REQUEST_LIMITS,
+): { name: string; fields: Fields | string } {
+  const envelope = parseXml(bytes, limits)
   if (envelope.name !== 'Envelope') throw fault('Client', 'the message has no Envelope')
   if (envelope.namespace !== SOAP) throw fault('VersionMismatch', 'the message is not SOAP 1.1')
   const parts = envelope.children.filter(({ namespace }) => namespace === SOAP)

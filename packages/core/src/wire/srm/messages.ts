@@ -16,6 +16,7 @@ import {
 } from './pinning.ts'
 import { ReturnStatus } from './status.ts'
 import { one, struct } from './values.ts'
+import { REPLY_LIMITS } from './xml.ts'
 
 /** The operations of SRM v2.2 that MDM speaks, as server and as client. */
 export const MESSAGES = {
@@ -86,7 +87,7 @@ export function writeRefusal(operation: string, returnStatus: ReturnStatus): str
 
 /** @throws MDM_BAD_REQUEST where it is not such a reply; what a SOAP fault says */
 export function parseResponse<O extends Operation>(operation: O, bytes: Uint8Array): ReplyOf<O> {
-  const { name, fields } = readEnvelope(bytes)
+  const { name, fields } = readEnvelope(bytes, REPLY_LIMITS)
   const parsed = MESSAGES[operation].reply.safeParse(fields)
   if (name !== `${operation}Response` || !parsed.success)
     throw new MdmError('MDM_BAD_REQUEST', `the storage element does not answer ${operation} as SRM v2.2 says`)

@@ -13,11 +13,18 @@ export interface Element {
   readonly text: string
 }
 
-/** Longest document that is read, in bytes. */
-export const MAX_XML_BYTES = 1024 * 1024
+/** How much is read of a document. */
+export interface XmlLimits {
+  readonly maxBytes: number
+  /** start and end tags together */
+  readonly maxTags: number
+}
+
+/** Of requests, which anybody may send. */
+export const REQUEST_LIMITS: XmlLimits = { maxBytes: 1024 * 1024, maxTags: 20_000 }
+/** Of replies, to what was asked: a page of a listing is 1,000 files of 40 tags. */
+export const REPLY_LIMITS: XmlLimits = { maxBytes: 8 * 1024 * 1024, maxTags: 200_000 }
 const MAX_DEPTH = 32
-/** Start and end tags together. */
-const MAX_TAGS = 20_000
 const MAX_ATTRIBUTES = 32
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace'
 
@@ -55,8 +62,8 @@ interface Scope {
  * @throws MDM_BAD_REQUEST, never with a word of the document
  * @see SOAP 1.1 section 3; XML 1.0; Namespaces in XML 1.0
  */
-export function parseXml(bytes: Uint8Array): Element {
-  const text = guarded(bytes)
+export function parseXml(bytes: Uint8Array, limits: XmlLimits = REQUEST_LIMITS): Element {
+  const text = guarded(bytes, limits)
   let nodes: readonly Record<string, unknown>[]
   try {
     if (XMLValidator.validate(text) !== true) throw malformed('it is not well-formed')
@@ -75,8 +82,8 @@ export function parseXml(bytes: Uint8Array): Element {
 }
 
 /** The text of a document in which nothing is that a parser could be led astray by. */
-function guarded(bytes: Uint8Array): string {
-  if (bytes.length > MAX_XML_BYTES) throw malformed('it is too long')
+function guarded(bytes: Uint8Array, { maxBytes, maxTags }: XmlLimits): string {
+  if (bytes.length > maxBytes) throw malformed('it is too long')
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(DECLARATION, '')
@@ -91,7 +98,7 @@ function guarded(bytes: Uint8Array): string {
   if (text.includes(']]>') || LOOSE_AMPERSAND.test(text)) throw malformed('it holds a loose delimiter')
   let tags = 0
   for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at + 1))
-    if (++tags > MAX_TAGS) throw malformed('it has too many elements')
+    if (++tags > maxTags) throw malformed('it has too many elements')
   return text
 }
 
