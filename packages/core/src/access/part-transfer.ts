@@ -41,17 +41,35 @@ export async function fetchWhole(
   o: TransferOptions,
 ): Promise<{ raw: RawContainer }> {
   part.confirm(name)
-  const kept = await part.goodFrames(isRecord, o.signal)
+  const kept = await keptRecords(part, o.signal)
   const range = kept === undefined ? {} : { range: { start: kept.bytes }, ifRange: kept.header.etag }
   const raw = await getRaw(session, name, { signal: o.signal, timing: o.timing, ...range })
   const read = o.timing?.start('read')
-  const transfer = complete(part, raw, kept, o, async () => isRecord)
   try {
-    while ((await transfer.next()).done !== true);
+    await completeRecords(part, raw, kept, o)
     return { raw }
   } finally {
     read?.()
   }
+}
+
+/** What of a `.part` may stay, as far as that can be said without its key. */
+export async function keptRecords(
+  part: PartFile,
+  signal: AbortSignal | undefined,
+): Promise<Kept | undefined> {
+  return await part.goodFrames(isRecord, signal)
+}
+
+/** Completes a `.part` without a key, wherever the container comes from. @throws MDM_CONTAINER | MDM_INTEGRITY | MDM_CONFLICT */
+export async function completeRecords(
+  part: PartFile,
+  raw: RawContainer,
+  kept: Kept | undefined,
+  o: TransferOptions,
+): Promise<void> {
+  const transfer = complete(part, raw, kept, o, async () => isRecord)
+  while ((await transfer.next()).done !== true);
 }
 
 /**

@@ -6,7 +6,7 @@ import { requireTrusted, type ServerTrust } from './trust.ts'
 
 /** The octet that opens a connection of httpg: no delegation ('D' would offer one). Grid software waits for it. */
 const NO_DELEGATION = '0'
-const MAX_SOAP_BYTES = 4 * 1024 * 1024
+const MAX_SOAP_BYTES = 1024 * 1024
 
 export interface ConnectionOptions {
   readonly trust: ServerTrust
