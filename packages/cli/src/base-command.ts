@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Session } from '@mdm/core/access/session'
+import type { Storage } from '@mdm/core/access/storage'
 import type { ClientConfig } from '@mdm/core/config'
 import { Command, Flags } from '@oclif/core'
 import type { Failures } from './failures.ts'
@@ -75,6 +76,18 @@ export abstract class BaseCommand extends Command {
       return await work(session)
     } finally {
       await session.close()
+    }
+  }
+
+  /** Opens the way to storage services, and closes it whatever happens. */
+  protected async withStorage<T>(flags: IdentityFlags, work: (storage: Storage) => Promise<T>): Promise<T> {
+    const config = await this.clientConfig(flags)
+    const { openStorage } = await import('@mdm/core/access/storage')
+    const storage = await openStorage(config)
+    try {
+      return await work(storage)
+    } finally {
+      await storage.close()
     }
   }
 

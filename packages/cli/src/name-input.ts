@@ -8,6 +8,13 @@ export interface NamedVolume {
   readonly name: VolumeName
 }
 
+export const NO_VOLUME = 'no volume is named: give a GUID, an LFN or a SURL'
+
+/** @throws MDM_USAGE for a text that is none of GUID, GUID@VERSION, LFN, SURL, instance:GUID */
+export function volumesOf(texts: readonly string[]): NamedVolume[] {
+  return texts.map((text) => ({ text, name: parseVolumeName(text) }))
+}
+
 /**
  * The volumes a command is about: its arguments, with `-` standing for stdin; stdin alone when there are none.
  *
@@ -17,8 +24,7 @@ export async function namedVolumes(
   args: readonly string[],
   o: { signal: AbortSignal },
 ): Promise<NamedVolume[]> {
-  const names = await typedNames(args, { ...o, none: 'no volume is named: give a GUID, an LFN or a SURL' })
-  return names.map((text) => ({ text, name: parseVolumeName(text) }))
+  return volumesOf(await typedNames(args, { ...o, none: NO_VOLUME }))
 }
 
 /** Names of any kind from the same two places, each once. @throws MDM_USAGE with `none` when there is none at all */

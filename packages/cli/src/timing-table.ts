@@ -31,8 +31,16 @@ const FIGURE_4: readonly (readonly [name: string, label: string])[] = [
   ['read', 'read'],
 ]
 
-/** What the paper has no row for: the disk is waited for when all is decrypted and written, which goes on while it comes. */
-const OURS: readonly (readonly [name: string, label: string])[] = [['finish', 'sync']]
+/**
+ * What the paper has no row for: the disk is waited for when all is decrypted and written, which goes on while it comes; and a get
+ * of level 1 over SRM, which knows nothing of what the site does meanwhile.
+ */
+const OURS: readonly (readonly [name: string, label: string])[] = [
+  ['finish', 'sync'],
+  ['srm-prepare', 'SRM: prepare'],
+  ['srm-wait', 'SRM: wait until ready'],
+  ['srm-transfer', 'SRM: transfer'],
+]
 
 /** Steps that hold other steps: what none of those fills is the overhead row named. */
 const ENCLOSING: Readonly<Record<string, string>> = {
