@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LimitedOperation } from '../identity/limits.ts'
 import { Guid, Lfn, Sha256, Surl, Version } from '../names.ts'
 import { AclObject, Jws } from './common.ts'
 import { contract } from './contract.ts'
@@ -60,6 +61,8 @@ export const VolumeStat = VolumeRow.extend({
   replicas: z.array(Surl).max(1000),
   /** of the plaintext; for those who may read the key, from the first delivery on (decision 3) */
   plaintextSha256: Sha256.optional(),
+  /** what the caller may do with this version, of what can be delegated */
+  may: z.array(LimitedOperation).optional(),
 })
 export type VolumeStat = z.infer<typeof VolumeStat>
 

@@ -91,13 +91,15 @@ async function statOf(
   volume: ListedVolume & { latest: Version },
 ): Promise<VolumeStat> {
   const summary = await summaryOf(o, volume)
-  const seesDigest = await o.access.holds(caller, volume, 'key', 'read')
+  const readsFile = await o.access.holds(caller, volume, 'file', 'read')
+  const readsKey = await o.access.holds(caller, volume, 'key', 'read')
   const { plaintextSha256 } = summary
   return {
     ...(await shown(o, caller, summary, o.access.sets.memberships(caller))),
     latest: volume.latest,
     replicas: await o.catalog.replicas(volume.guid),
-    ...(seesDigest && plaintextSha256 !== undefined ? { plaintextSha256 } : {}),
+    ...(readsKey && plaintextSha256 !== undefined ? { plaintextSha256 } : {}),
+    may: [...(readsFile ? ['read-file' as const] : []), ...(readsKey ? ['read-key' as const] : [])],
   }
 }
 
