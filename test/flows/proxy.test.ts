@@ -63,7 +63,10 @@ t.test('a job that carries only X509_USER_PROXY gets a volume as its owner', asy
   await writeFile(bare, JSON.stringify({ ...stored, credential: undefined }))
   const who = await runMdm(['whoami', '--check', '--json'], { config: bare, env })
   t.match(who.json, { dn: /^CN=scientist, O=mdm demo$/, proxy: 'full' }, who.stderr)
-  t.match(who.json.servers, Array(4).fill({ dn: 'CN=scientist,O=mdm demo' }))
+  t.match(
+    who.json.servers,
+    Array.from({ length: 4 }, () => ({ dn: 'CN=scientist,O=mdm demo' })),
+  )
   const out = join(t.testdir(), 'volume.nrrd')
   const get = await runMdm(['get', guid, '-o', out, '--json'], { config: bare, env })
   t.equal(get.code, 0, get.stderr)

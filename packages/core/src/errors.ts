@@ -56,8 +56,8 @@ export const ERRORS = {
   MDM_CRL: entry(
     503,
     5,
-    'the server has no current revocation list of the CA, so it lets in nobody of that CA',
-    'tell the server administrator: "mdm-server check" names the list, and the server goes on by itself when a new one is there',
+    'the server has no current revocation list of the CA, or no signing policy that it can use, so it lets in nobody of that CA',
+    'tell the server administrator: "mdm-server check" names the file, and the server goes on by itself when a new one is there',
     true,
   ),
   MDM_AUDIT: entry(503, 5, 'the audit log cannot be written, so nothing is released', 'the server administrator must give the audit log room', true),

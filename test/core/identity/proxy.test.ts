@@ -3,6 +3,7 @@ import t from 'tap'
 import { spkiDigest } from '@mdm/core/crypto/spki'
 import { readCertificate } from '@mdm/core/identity/certificate'
 import { findEndEntity } from '@mdm/core/identity/chain'
+import { NO_LISTS } from '@mdm/core/identity/crl/revocations'
 import { parseDn } from '@mdm/core/identity/dn'
 import { identify, type Caller } from '@mdm/core/identity/identify'
 import { LANGUAGE } from '@mdm/core/identity/proxy/policy'
@@ -287,6 +288,7 @@ t.test('a proxyCertInfo that is malformed is refused', async (t) => {
 t.test('a proxy of a user whose certificate was revoked is revoked', async (t) => {
   const serial = readCertificate(alice.certificate.raw).serial
   const revocations = {
+    ...NO_LISTS,
     requireUnrevoked(_ca: unknown, certificate: { serial: string }) {
       if (certificate.serial === serial) throw Object.assign(new Error(), { code: 'MDM_REVOKED' })
     },

@@ -76,13 +76,13 @@ export function nameAttributes(text: string): { oid: string; value: string }[] {
 
 /** A canonical name for people to read: RFC 4514 with a space after each comma. parseDn reads it back. */
 export function displayDn(dn: Dn): string {
-  return partsOf(dn).join(', ')
+  return rdnsOf(dn).join(', ')
 }
 
 /** True when `dn` lies below `suffix`: whole parts are compared, never text. */
 export function isBelow(dn: Dn, suffix: Dn): boolean {
-  const parts = partsOf(dn)
-  const root = partsOf(suffix)
+  const parts = rdnsOf(dn)
+  const root = rdnsOf(suffix)
   return parts.length > root.length && root.every((part, i) => part === parts[parts.length - root.length + i])
 }
 
@@ -94,7 +94,8 @@ function isCanonical(text: string): boolean {
   }
 }
 
-function partsOf(dn: Dn): string[] {
+/** The parts of a canonical name as written, the most specific first. */
+export function rdnsOf(dn: Dn): string[] {
   return dn.match(/(?:[^\\,]|\\[^])+/g) ?? []
 }
 

@@ -78,6 +78,7 @@ export function identify(
   }
   const ca = issuerOf(entity, roster, now)
   requireProxiesValid(entity, now)
+  revocations.requireMayName(ca, entity.identity)
   revocations.requireUnrevoked(ca, entity.identity, now)
   const fqans = voms.fqansOf(entity.chain, roster, now, revocations)
   return {

@@ -19,11 +19,18 @@ export interface CrlCheck {
 export async function checkCrls({ folder, crls, cas, now }: CrlCheck): Promise<Finding[]> {
   if (folder === undefined) return [good('crl', '', 'no folder is configured: no certificate is looked up')]
   await crls.refresh(cas, now)
-  const faults = crls.faults.map(({ file, message }) =>
-    file === folder
-      ? fault('crl', folder, message, `mkdir -p ${shellWord(folder)}, then ${newList('each CA', folder)}`)
-      : fault('crl', file, message, `${newList('its CA', folder)}, or rm ${shellWord(file)}`),
-  )
+  const faults = crls.faults.map(({ file, message }) => {
+    if (file === folder)
+      return fault(
+        'crl',
+        folder,
+        message,
+        `mkdir -p ${shellWord(folder)}, then ${newList('each CA', folder)}`,
+      )
+    if (file.endsWith('.signing_policy'))
+      return fault('signing-policy', file, message, `get it anew from the CA, or rm ${shellWord(file)}`)
+    return fault('crl', file, message, `${newList('its CA', folder)}, or rm ${shellWord(file)}`)
+  })
   const [other] = crls.foreign
   const foreign =
     other === undefined

@@ -149,6 +149,7 @@ t.test('a revoked VOMS server is believed no more, nor one of a CA without a cur
   const chain = site.chain(alice, site.attributes(alice))
   for (const code of ['MDM_REVOKED', 'MDM_CRL'] as const) {
     const revocations: Revocations = {
+      ...NO_LISTS,
       requireUnrevoked(_ca, { dn }) {
         if (dn.includes('voms')) throw new MdmError(code)
       },

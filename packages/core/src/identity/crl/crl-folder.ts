@@ -2,6 +2,7 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
 import type { UserCa } from '../issued.ts'
+import { openPolicies } from '../signing-policy/policies.ts'
 import { crlsIn } from './crl-text.ts'
 import { MAX_CRL, openCrl, readCrl, type Crl, type UnverifiedCrl } from './read-crl.ts'
 import { holdLists, NO_LISTS, type Revocations } from './revocations.ts'
@@ -24,7 +25,7 @@ export interface CrlFault {
 export interface CrlFolder extends Revocations {
   /** Reads what changed in the folder, and holds it against the CAs of today. Never throws. */
   refresh(cas: readonly UserCa[], now: Date): Promise<void>
-  /** files that should hold a list in force and do not, and the folder itself when it cannot be read */
+  /** files that should hold a list in force or a signing policy and do not, and the folder itself when it cannot be read */
   readonly faults: readonly CrlFault[]
   /** lists of CAs that no roster names */
   readonly foreign: readonly string[]
@@ -55,6 +56,7 @@ export function openCrlFolder(
       listOf: () => undefined,
       without: () => [],
     }
+  const policies = openPolicies(dir)
   const held = holdLists((o.graceHours ?? 0) * 3_600_000)
   const verified = new WeakMap<UnverifiedCrl, Map<UserCa['certificate'], Crl | MdmError>>()
   let files = new Map<string, ReadFile>()
@@ -83,14 +85,16 @@ export function openCrlFolder(
   }
   return {
     ...{ requireUnrevoked: held.requireUnrevoked, listOf: held.listOf },
+    requireMayName: policies.requireMayName,
     get faults() {
-      return faults
+      return [...faults, ...policies.faults]
     },
     get foreign() {
       return foreign
     },
     without: (cas, now) => cas.filter((ca) => !held.isCurrent(ca, now)),
     async refresh(cas, now) {
+      await policies.refresh(cas)
       try {
         files = await readFolder(dir, files)
       } catch {

@@ -3,20 +3,25 @@ import type { CertificateIdentity } from '../certificate.ts'
 import type { UserCa } from '../issued.ts'
 import type { Crl } from './read-crl.ts'
 
-/** What is known of revoked certificates: asked for every request of a user, after his certificate was found good. */
+/** What CAs publish of themselves, in a folder: asked for every request of a user, after his certificate was found good. */
 export interface Revocations {
   /**
    * @param ca the one that issued the certificate
    * @throws MDM_REVOKED when the CA revoked it; MDM_CRL when there is no current list to tell by
    */
   requireUnrevoked(ca: UserCa, certificate: CertificateIdentity, now: Date): void
+  /**
+   * @param ca the one that issued the certificate
+   * @throws MDM_UNAUTHENTICATED when its signing policy does not let the CA give this name; MDM_CRL when the policy cannot be used
+   */
+  requireMayName(ca: UserCa, certificate: CertificateIdentity): void
 }
 
 /** Where no folder of lists is configured nothing is looked up. */
-export const NO_LISTS: Revocations = { requireUnrevoked: () => undefined }
+export const NO_LISTS: Revocations = { requireUnrevoked: () => undefined, requireMayName: () => undefined }
 
 /** The newest list of each CA key. */
-export interface HeldLists extends Revocations {
+export interface HeldLists extends Pick<Revocations, 'requireUnrevoked'> {
   /** Takes a verified list unless a newer one is held: an older one that comes back would undo revocations. */
   hold(ca: UserCa, list: Crl): void
   listOf(ca: UserCa): Crl | undefined

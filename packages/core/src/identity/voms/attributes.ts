@@ -56,6 +56,7 @@ function holds(one: AttributeCertificate, { names, roster, now, revocations }: C
       requireIssuedBy(ca, certificate, identity, 'attributes')
       requireValid(ca.identity, now)
       requireValid(identity, now)
+      revocations.requireMayName(ca, identity)
       revocations.requireUnrevoked(ca, identity, now)
     })
   // The signature last: the key is out of the certificate, and only now is it known whose it is.
