@@ -34,7 +34,13 @@ export interface SiteGrid {
 
 export async function startSiteGrid(
   t: Pick<Test, 'teardown'>,
-  o: { series?: readonly Partial<SeriesOptions>[]; site?: SiteOptions; started?: boolean } = {},
+  o: {
+    series?: readonly Partial<SeriesOptions>[]
+    site?: SiteOptions
+    /** the clock of the key servers */
+    keys?: Pick<SiteOptions, 'now'>
+    started?: boolean
+  } = {},
 ): Promise<SiteGrid> {
   const root = await mkdtemp(join(tmpdir(), 'mdm-site-'))
   const source = join(root, 'source')
@@ -72,7 +78,7 @@ export async function startSiteGrid(
       keyServers[i] = undefined
     },
     async startKeyServer(i) {
-      keyServers[i] = await startKeyServer(provisioned.keyServers[i]!.config, { log })
+      keyServers[i] = await startKeyServer(provisioned.keyServers[i]!.config, { log, ...o.keys })
     },
   }
   t.teardown(async () => {
