@@ -60,6 +60,30 @@ const dialApi =
     }
   }
 
+/** The same on the port of grid clients: the delegation flag, TLS 1.2, and a question that tells no name. */
+const dialSrm: Dial = async (brought) => {
+  const { port } = new URL(site.srm)
+  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false, ...brought })
+  await once(socket, 'secureConnect')
+  let sent = false
+  return {
+    socket,
+    async ask() {
+      socket.write(`${sent ? '' : '0'}OPTIONS httpg://localhost:${port}/mdm HTTP/1.1\r\nhost: x\r\n\r\n`)
+      sent = true
+      let text = ''
+      for (;;) {
+        const cut = once(socket, 'close').then(() => Promise.reject(new Error('cut')))
+        cut.catch(() => undefined)
+        text += String(((await Promise.race([once(socket, 'data'), cut])) as unknown[])[0])
+        if (/^HTTP\/1\.1 200 [\s\S]*\r\n\r\n$/.test(text)) return 'accepted'
+        const body = text.slice(text.indexOf('\r\n\r\n') + 4)
+        if (/\}\s*$/.test(body)) return VERDICTS[(JSON.parse(body) as { code: string }).code]!
+      }
+    },
+  }
+}
+
 const scientistDn = (await (await grid.as('scientist')).site.call(getWhoami)).dn
 const listeners = { 'the site': site.api, 'a key server': keyServers[0]!.url }
 
@@ -75,3 +99,13 @@ for (const [who, url] of Object.entries(listeners)) {
     await t.rejects(dialApi(url, 'TLSv1.2')(tlsOf(proxy)), 'nothing older than TLS 1.3')
   })
 }
+
+t.test('the storage element lets in certificates and proxies, and nobody else', (t) =>
+  holdsMatrix(t, rows, dialSrm),
+)
+
+t.test('the storage element resumes no session of a proxy and renegotiates with none', async (t) => {
+  const proxy = rows.find(({ what }) => what === 'a proxy of a proxy')!.holder
+  await resumesNothing(t, proxy, dialSrm)
+  await renegotiatesNothing(t, proxy, dialSrm)
+})
