@@ -15,7 +15,10 @@ const config = SiteConfig.parse({
     pseudonymKey: 'p.key',
   },
   spool: { dir: 'scratch', quotaBytes: 1_000_000 },
-  srm: { host: 'localhost', port: 8446 },
+  srm: {
+    ...{ host: 'localhost', port: 8446, listen: { host: '127.0.0.1', port: 8446 } },
+    tls: { certificate: 'grid.pem', key: 'own.key' },
+  },
   sources: [
     {
       name: 'pacs',
@@ -36,7 +39,7 @@ const config = SiteConfig.parse({
 t.test(
   'what a backup does not take is named by its whole path in the configuration that is restored',
   async (t) => {
-    const { config: restored } = siteLayout(config, (relative) => `/etc/mdm/${relative}`)
+    const { config: restored, files } = siteLayout(config, (relative) => `/etc/mdm/${relative}`)
     t.equal(restored.name, 'site.json')
     t.match(restored.value, {
       sources: [
@@ -49,7 +52,15 @@ t.test(
       },
       hooks: { secretFile: '/etc/mdm/hook.secret' },
       tls: { certificate: 'tls.pem', key: 'tls.key' },
+      srm: { port: 8446, tls: { certificate: 'host.pem', key: 'host.key' } },
     })
+    t.match(
+      files.filter(({ name }) => name.startsWith('host')),
+      [
+        { name: 'host.key', path: '/etc/mdm/own.key', secret: true },
+        { name: 'host.pem', path: '/etc/mdm/grid.pem', secret: false },
+      ],
+    )
     t.ok(SiteConfig.safeParse(restored.value).success, 'and it is one')
   },
 )

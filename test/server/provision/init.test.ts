@@ -139,6 +139,7 @@ t.test('what does not fit together makes no site', async (t) => {
     [replace(siteLine('x'), 'example', 'Not A Site'), 2, 'MDM_USAGE'],
     [siteLine('x', '--threshold', '3'), 2, 'MDM_USAGE'],
     [siteLine('x', '--threshold', 'two'), 2, 'MDM_USAGE'],
+    [siteLine('x', '--srm-port', '65536'), 2, 'MDM_USAGE'],
     [siteLine('x', '--name-space', 'O=Elsewhere'), 4, 'MDM_UNAUTHENTICATED'],
     [siteLine('other'), 11, 'MDM_CONFLICT'],
   ]
@@ -162,11 +163,21 @@ t.test(
     )
     const read = (await readConfig(config, SiteConfig)).config
     t.strictSame(Object.values(read.operators ?? {}), ['Lab 1', 'Lab 2', 'Lab 3'])
+    t.strictSame(read.srm, { host: 'mdm.example', port: 8443 }, 'grid clients are not listened to')
     for (const file of readdirSync(at('site'), { recursive: true, encoding: 'utf8' }))
       t.equal(statSync(at('site', file)).mode & 0o077, 0, file)
     t.match(await refusal(...siteLine('site')), { code: 'MDM_CONFLICT', exitCode: 11 })
   },
 )
+
+t.test('a site is a storage element from the start where a port for it is told', async (t) => {
+  t.equal(
+    await refusal(...siteLine('element', '--srm-port', '8446', '--listen', '127.0.0.1:4430')),
+    undefined,
+  )
+  const { srm } = (await readConfig(at('element', 'site.json'), SiteConfig)).config
+  t.strictSame(srm, { host: 'mdm.example', port: 8446, listen: { host: '127.0.0.1', port: 8446 } })
+})
 
 t.test(
   'the next roster takes a key server, a CA and an administrator, and follows from the first',

@@ -4,16 +4,17 @@ import { fault, good, warn, type Finding } from '@mdm/core/findings'
 import type { SiteConfig } from '../site-config.ts'
 
 type Sources = SiteConfig['sources']
-type Checked = Pick<SiteConfig, 'dicom' | 'hooks'> & { readonly sources: Sources }
+type Checked = Pick<SiteConfig, 'dicom' | 'hooks'> &
+  Partial<Pick<SiteConfig, 'srm'>> & { readonly sources: Sources }
 
 /**
- * Can the listeners for C-STORE and web hooks be opened, and is every sender the sender of one source?
+ * Can the listeners for grid clients, C-STORE and web hooks be opened, and is every sender the sender of one source?
  *
  * @param o `runs`: the site answers, so its ports are in use by itself
  */
 export async function checkListeners(config: Checked, o: { runs: boolean }): Promise<Finding[]> {
   const { dicom, hooks, sources } = config
-  const addresses = [...(dicom ? [dicom] : []), ...(hooks ? [hooks] : [])]
+  const addresses = [config.srm?.listen, dicom, hooks].filter((address) => address !== undefined)
   return [
     ...(await Promise.all(addresses.map((address) => checkAddress(address, o.runs)))),
     ...sources.flatMap((source) => checkPushes(source, sources, dicom !== undefined)),

@@ -18,6 +18,7 @@ import { checkCrls } from './crls.ts'
 import { checkEncryptedVolume } from './encrypted-volume.ts'
 import { checkFiles, ownerOf, type PrivatePath } from './files.ts'
 import { guarded } from './guarded.ts'
+import { checkHostCertificate } from './host-certificate.ts'
 import { checkKeyServers, type SiteRoster } from './key-servers.ts'
 import { checkNode } from './node-version.ts'
 import { checkListeners } from './listeners.ts'
@@ -63,7 +64,7 @@ export async function checkSite(
   const store = storeLocation(config.store, path)
   const rosterDir = path(config.rosters)
   const [{ findings: tls, credential }, { findings: rosterFaults, rosters }] = await Promise.all([
-    checkTls({ ...known, files: { certificate: path(config.tls.certificate), key: path(config.tls.key) } }),
+    checkTls({ ...known, files: absolute(config.tls, path) }),
     readRosters(rosterDir, { next: restore, restore }),
   ])
   const roster = rosters?.of(config.site)
@@ -130,10 +131,22 @@ export async function checkSite(
           })
         })),
     ...server,
+    ...(config.srm.listen === undefined
+      ? []
+      : await guarded('host-certificate', () =>
+          checkHostCertificate({
+            files: absolute(config.srm.tls ?? config.tls, path),
+            ...{ host: config.srm.host, now: now() },
+          }),
+        )),
     ...(await guarded('listener', () =>
       checkListeners(config, { runs: server.some(({ level }) => level !== 'warn') }),
     )),
   ]
+}
+
+function absolute(files: { certificate: string; key: string }, path: (relative: string) => string) {
+  return { certificate: path(files.certificate), key: path(files.key) }
 }
 
 function noRoster(site: string, dir: string): Finding {
@@ -180,7 +193,7 @@ function privatePaths(
     { path: path(config.signingKey), kind: 'key' },
     { path: path(config.pseudonymKey), kind: 'key' },
     ...[
-      ...[config.hooks?.secretFile, config.dicom?.tls?.key],
+      ...[config.hooks?.secretFile, config.dicom?.tls?.key, config.srm.tls?.key],
       ...config.sources.flatMap(({ tls, credentials }) => [tls?.key, credentials]),
     ].flatMap((key) => (key === undefined ? [] : [{ path: path(key), kind: 'key' as const }])),
     { path: path(config.rosters), kind: 'folder', optional: true },
