@@ -32,6 +32,7 @@ export interface World {
   readonly requests: Requests
   readonly delivery: Delivery
   readonly db: SiteStore
+  readonly dir: string
   readonly audited: Record<string, unknown>[]
   /** times the source of a volume was asked */
   reads(i: number): number
@@ -57,11 +58,15 @@ export interface WorldOptions {
   limits: Partial<SrmLimits>
   quotaBytes: number
   now: () => Date
+  /** of store and spool */
+  dir: string
   store: string
   spoolDir: string
   rights: World['rights']
   delivery: Partial<DeliveryOptions>
   turlKey: RequestsOptions['turlKey']
+  /** told of who a right is asked for */
+  looked: (caller: Caller) => void
 }
 
 const KEY = createSecretKey(randomBytes(32))
@@ -80,7 +85,12 @@ export async function world(
   o: Partial<WorldOptions> & Pick<WorldOptions, 'volumes'>,
 ): Promise<World> {
   const { volumes } = o
-  const dir = t.testdir()
+  // before testdir(): its folder is to be removed after this
+  t.teardown(() => end())
+  // once: it empties the folder
+  const dir = o.dir ?? t.testdir()
+  // timers of the requests alone do not keep a process
+  const keep = setInterval(() => {}, 1_000)
   const store = o.store ?? join(dir, 'site.sqlite')
   const spoolDir = o.spoolDir ?? join(dir, 'spool')
   const everyone = new Map([['*', new Set(volumes.map(({ record }) => record.guid))]])
@@ -120,6 +130,7 @@ export async function world(
         return { guid, version: 1, latest: 1 }
       },
       async requireRight(caller, { guid }) {
+        o.looked?.(caller)
         if (!has('list', caller, guid)) throw new MdmError('MDM_NOT_FOUND')
         if (!has('read', caller, guid)) throw new MdmError('MDM_DENIED')
       },
@@ -133,23 +144,24 @@ export async function world(
     },
   })
   let ended: Promise<void> | undefined
-  const end = () =>
-    (ended ??= requests
+  const end = () => {
+    clearInterval(keep)
+    return (ended ??= requests
       .close()
       .then(() => delivery.close())
       .then(() => db.destroy()))
-  t.teardown(end)
+  }
   const surl = (i: number) => `srm://site.example/mdm/${volumes[i]!.record.guid}`
   const asked = (...which: number[]) =>
     which.map((i) => ({ surl: surl(i), name: { guid: volumes[i]!.record.guid } }))
   return {
-    ...{ volumes, requests, delivery, db, audited, rights, surl, asked },
+    ...{ volumes, requests, delivery, db, audited, rights, surl, asked, dir },
     reads: (i) => sources.get(`s${i}`)!.attempts,
     get: (caller, ...which) =>
       requests.open(caller, { kind: 'get', files: asked(...which), requestId: 'r'.repeat(32) }),
     async restart(again) {
       await end()
-      return await world(t, { ...o, store, spoolDir, rights, now, ...again })
+      return await world(t, { ...o, dir, store, spoolDir, rights, now, ...again })
     },
   }
 }

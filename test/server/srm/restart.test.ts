@@ -1,0 +1,145 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { startPostgres } from '../../fixtures/postgres.ts'
+import { sends } from '../deliver/fixture.ts'
+import {
+  alice,
+  bob,
+  finished,
+  person,
+  states,
+  tokenOfTurl,
+  volumesOf,
+  world,
+  type WorldOptions,
+} from './fixture.ts'
+
+const postgres = await startPostgres(t)
+
+/** The same on both databases. */
+function onBoth(title: string, run: (t: Test, o: Partial<WorldOptions>) => Promise<void>): void {
+  t.test(`${title} (SQLite)`, (t) => run(t, {}))
+  const skip = postgres === undefined ? 'PostgreSQL is not installed' : false
+  t.test(`${title} (PostgreSQL)`, { skip }, (t) => run(t, { store: postgres!.create() }))
+}
+
+onBoth('tokens, URLs and pins outlive a restart, and no source is asked', async (t, o) => {
+  let now = new Date('2026-01-01T00:00:00Z')
+  const before = await world(t, { volumes: volumesOf(3), now: () => now, ...o })
+  const { containerBytes } = before.volumes[1]!.record
+  const request = await finished(before, alice, await before.get(alice, 0, 1, 2))
+  await before.requests.release(alice, 'get', request.token, [before.surl(1)])
+  now = new Date(now.getTime() + 60_000)
+  const after = await before.restart()
+  const found = await after.requests.find(alice, 'get', request.token)
+  t.strictSame(states(found), ['READY', 'RELEASED', 'READY'])
+  t.strictSame(
+    [found.files[0], found.files[2]],
+    [request.files[0], request.files[2]],
+    'the same URLs, until the same time',
+  )
+  t.strictSame(found.created, request.created)
+  t.strictSame(after.requests.turlOf(alice, tokenOfTurl(request.files[0]!.turl)), {
+    guid: before.volumes[0]!.record.guid,
+    version: 1,
+  })
+  t.equal(
+    after.requests.turlOf(alice, tokenOfTurl(request.files[1]!.turl)),
+    undefined,
+    'what was let go is dead',
+  )
+  t.equal(after.requests.turlOf(bob, tokenOfTurl(request.files[0]!.turl)), undefined)
+  t.strictSame([0, 1, 2].map(after.reads), [0, 0, 0])
+  t.match(after.delivery.counts(), { spoolIdleBytes: containerBytes }, 'the others are pinned')
+  await t.rejects(after.requests.find(bob, 'get', request.token), { code: 'MDM_NOT_FOUND' })
+})
+
+onBoth('what was in progress begins anew, and fails where the right has gone meanwhile', async (t, o) => {
+  const stuck = new Promise<void>(() => {})
+  const w = await world(t, {
+    ...{ volumes: volumesOf(3), ...o },
+    script: (volume) => sends(volume, [0, 1], () => stuck),
+  })
+  const { token } = await w.get(alice, 0, 1, 2)
+  const [first, second] = w.volumes.map(({ record }) => record.guid)
+  w.rights.read.set('*', new Set([first!]))
+  w.rights.list.set('*', new Set([first!, second!]))
+  const script: WorldOptions['script'] = (volume) => sends(volume, [0, 1])
+  const after = await w.restart({ script })
+  const { files } = await finished(after, alice, { token, kind: 'get' })
+  t.match(files, [{ state: 'READY' }, { code: 'MDM_DENIED' }, { code: 'MDM_NOT_FOUND' }])
+  t.strictSame([0, 1, 2].map(after.reads), [1, 0, 0], 'before its source is asked')
+})
+
+t.test('a pin whose right has gone is let go, and a banned caller has none', async (t) => {
+  const before = await world(t, { volumes: volumesOf(2) })
+  const mine = await finished(before, alice, await before.get(alice, 0))
+  const theirs = await finished(before, bob, await before.get(bob, 1))
+  before.rights.banned.add('CN=bob')
+  before.rights.read.set('*', new Set())
+  const after = await before.restart()
+  t.match((await until(after, alice, mine.token)).files, [{ state: 'FAILED', code: 'MDM_DENIED' }])
+  t.match((await until(after, bob, theirs.token)).files, [{ state: 'FAILED', code: 'MDM_BANNED' }])
+  t.match(after.requests.counts(), { pinnedBytes: 0, openRequests: 0 })
+})
+
+t.test('attributes of a proxy that has ended count no more', async (t) => {
+  let now = new Date('2026-01-01T00:00:00Z')
+  const seen: string[][] = []
+  const proxy = person('alice', { fqans: ['/vo'], notAfter: new Date('2026-01-01T01:00:00Z') })
+  const before = await world(t, { volumes: volumesOf(1), now: () => now })
+  const requireRight = (caller: typeof proxy) => caller.kind === 'user' && seen.push(caller.fqans)
+  const { token } = await finished(before, proxy, await before.get(proxy, 0))
+  now = new Date('2026-01-01T00:30:00Z')
+  const still = await before.restart({ looked: requireRight })
+  await until(still, alice, token, () => seen.length > 0)
+  t.strictSame(seen.pop(), ['/vo'])
+  await still.requests.extend(alice, 'get', token, { seconds: 7_200 })
+  now = new Date('2026-01-01T01:30:00Z')
+  const over = await still.restart({ looked: requireRight })
+  await until(over, alice, token, () => seen.length > 0)
+  t.strictSame(seen.pop(), [])
+})
+
+t.test('a container that is gone is prepared again, for what is left of its pin', async (t) => {
+  const before = await world(t, { volumes: volumesOf(1) })
+  const request = await finished(before, alice, await before.get(alice, 0))
+  const elsewhere = join(before.dir, 'another-spool')
+  const after = await before.restart({ spoolDir: elsewhere })
+  const again = await finished(after, alice, request)
+  t.strictSame(again.files, request.files)
+  t.equal(after.reads(0), 1)
+  t.equal(readdirSync(elsewhere).length, 1)
+})
+
+t.test('pins that ended and requests of long ago do not come back', async (t) => {
+  let now = new Date('2026-01-01T00:00:00Z')
+  const before = await world(t, { volumes: volumesOf(1), now: () => now })
+  const request = await finished(before, alice, await before.get(alice, 0))
+  now = new Date('2026-01-01T01:00:00Z')
+  const ended = await before.restart()
+  t.strictSame(states(await ended.requests.find(alice, 'get', request.token)), ['EXPIRED'])
+  t.match(ended.requests.counts(), { pinnedBytes: 0 })
+  now = new Date('2026-01-02T00:10:00Z')
+  const later = await ended.restart()
+  await t.rejects(later.requests.find(alice, 'get', request.token), { code: 'MDM_NOT_FOUND' })
+  await later.requests.close()
+  t.strictSame(await later.db.selectFrom('srm_files').selectAll().execute(), [])
+  t.strictSame(await later.db.selectFrom('srm_requests').selectAll().execute(), [])
+})
+
+/** A request once it has no open file, or once a condition holds. */
+async function until(
+  { requests }: Pick<Awaited<ReturnType<typeof world>>, 'requests'>,
+  caller: typeof alice,
+  token: string,
+  condition?: () => boolean,
+) {
+  for (let i = 0; i < 500; i++) {
+    const request = await requests.find(caller, 'get', token)
+    if (condition?.() ?? request.files.every(({ state }) => state !== 'READY')) return request
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('it did not happen in 10 seconds')
+}
