@@ -34,6 +34,9 @@ const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
 const LOOSE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)/
 const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));/g
 const PREDEFINED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" } as const
+/** A tag as XML has it: the parser passes over much that it does not understand. */
+const TAG =
+  /<(?:\/[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*|[A-Za-z_:][\w.:-]{0,200}(?:[ \t\r\n]+[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*[ \t\r\n]*\/?)>/y
 const QNAME = /^(?:([A-Za-z_][\w.-]{0,99}):)?([A-Za-z_][\w.-]{0,99})$/
 
 const parser = new XMLParser({
@@ -97,8 +100,11 @@ function guarded(bytes: Uint8Array, { maxBytes, maxTags }: XmlLimits): string {
   if (text.includes('<?')) throw malformed('it holds a processing instruction')
   if (text.includes(']]>') || LOOSE_AMPERSAND.test(text)) throw malformed('it holds a loose delimiter')
   let tags = 0
-  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at + 1))
+  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', TAG.lastIndex)) {
     if (++tags > maxTags) throw malformed('it has too many elements')
+    TAG.lastIndex = at
+    if (!TAG.test(text)) throw malformed('it has a tag that is none')
+  }
   return text
 }
 
@@ -125,7 +131,6 @@ function elementOf(node: Record<string, unknown>, outer: Scope): Element {
   const bindings = new Map<string, string>()
   const plain: [string, string][] = []
   for (const [name, raw] of given) {
-    if (raw.includes('<')) throw malformed('it has a tag within an attribute')
     const value = decode(raw)
     const [, prefix, local = ''] = qname(name)
     if (prefix === 'xmlns') bindings.set(local, value)
