@@ -121,6 +121,30 @@ t.test('what is saved is loaded again, with paths near the file kept short', asy
   })
 })
 
+t.test('the SRM service and the folder of CAs are kept and overridden like all else', async (t) => {
+  const file = await written(t, { srm: 'srm://SE.example.org:8446', caDir: 'cas' })
+  const [srm, caDir] = ['srm://se.example.org:8446/srm/managerv2', join(file, '..', 'cas')]
+  t.match(await loadConfig({ config: file }, {}), { srm, caDir })
+  const env = { MDM_CONFIG: file, MDM_SRM: 'httpg://b/srm', X509_CERT_DIR: '/grid/cas' }
+  t.match(await loadConfig({}, env), { srm: 'srm://b:8443/srm', caDir: '/grid/cas' })
+  t.match(await loadConfig({ srm: 'srm://c:1', 'ca-dir': '/my/cas' }, env), {
+    srm: 'srm://c:1/srm/managerv2',
+    caDir: '/my/cas',
+  })
+  await t.rejects(loadConfig({ srm: 'https://c' }, env), { code: 'MDM_CONFIG' })
+  await saveConfig(await loadConfig({ config: file }, {}))
+  t.match(JSON.parse(await readFile(file, 'utf8')), { srm, caDir: 'cas' })
+})
+
+t.test('a later roster is kept, and nothing of the environment beside it', async (t) => {
+  const file = await written(t, { sites: {} })
+  const env = { MDM_CONFIG: file, MDM_CERT: '/e.pem', MDM_KEY: '/e.key', X509_CERT_DIR: '/grid/cas' }
+  const inForce = await loadConfig({}, env)
+  const { config } = await addRoster(inForce, FIRST, { fingerprint: FINGERPRINT })
+  t.match(config, { site: 'demo', credential: { certificate: '/e.pem' }, caDir: '/grid/cas' })
+  t.strictSame(Object.keys(JSON.parse(await readFile(file, 'utf8'))).sort(), ['site', 'sites'])
+})
+
 t.test('a malformed or missing file is said to be so', async (t) => {
   const contents = {
     empty: '',

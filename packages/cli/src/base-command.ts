@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Session } from '@mdm/core/access/session'
@@ -60,11 +59,10 @@ export abstract class BaseCommand extends Command {
     return await loadConfig(given(flags))
   }
 
-  /** The configuration as its file has it, empty when there is none: what the environment adds is never stored. */
+  /** The configuration as its file has it, to be changed and stored again. */
   protected async storedConfig(flags: IdentityFlags): Promise<ClientConfig> {
-    const { defaultConfigFile, loadConfig } = await import('@mdm/core/config')
-    const file = resolve(flags.config ?? process.env['MDM_CONFIG'] ?? defaultConfigFile())
-    return existsSync(file) ? await loadConfig({ config: file }, {}) : { file, sites: {} }
+    const { defaultConfigFile, storedConfig } = await import('@mdm/core/config')
+    return await storedConfig(resolve(flags.config ?? (process.env['MDM_CONFIG'] || defaultConfigFile())))
   }
 
   /** Opens a session with the site and its key servers, and closes it whatever happens. */

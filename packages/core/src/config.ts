@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
@@ -81,6 +81,15 @@ export async function loadConfig(
   }
 }
 
+/** The configuration as its file has it, empty when there is none: what flags and the environment add is never stored. */
+export async function storedConfig(file: string): Promise<ClientConfig> {
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  )
+  return isThere ? await loadConfig({ config: file }, {}) : { file, sites: {} }
+}
+
 /** Writes the configuration back to its file (0600), whole or not at all. */
 export async function saveConfig(config: ClientConfig): Promise<void> {
   const near = (path: string) => {
@@ -124,13 +133,10 @@ export async function addRoster(
   const roster = await acceptRoster(held, jws, o)
   const file = known?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
   await writeWhole(file, `${roster.jws}\n`)
-  const changed = {
-    ...config,
-    site: config.site ?? site,
-    sites: { ...config.sites, [site]: { roster: file } },
-  }
-  await saveConfig(changed)
-  return { config: changed, roster }
+  const stored = await storedConfig(config.file)
+  const sites = { ...config.sites, [site]: { roster: file } }
+  await saveConfig({ ...stored, site: stored.site ?? site, sites })
+  return { config: { ...config, site: config.site ?? site, sites }, roster }
 }
 
 /**
