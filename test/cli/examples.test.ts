@@ -95,6 +95,17 @@ async function valuesFor(grid: Grid): Promise<Words> {
       const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--ids'])
       return stdout.split('\n')[0]!
     },
+    CAPABILITY: async (scratch) => {
+      const file = join(scratch, 'some.cred')
+      await grid.ok('admin', ['credential', 'delegate', '--guid', volume.guid, '-o', file])
+      return file
+    },
+    PUBLIC_KEY: async (scratch) => {
+      const file = join(scratch, 'some.pub')
+      const made = await runMdm(['credential', 'key', '-o', join(scratch, 'some.key')])
+      await writeFile(file, made.stdout)
+      return file
+    },
     CANARIES: async (scratch) => {
       const file = join(scratch, 'canaries.txt')
       await writeFile(file, 'MUSTERMANN^ERIKA\nQX-7781-3309\n')

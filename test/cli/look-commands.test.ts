@@ -50,7 +50,7 @@ t.test('what can be looked at without fetching, over one grid', async (t) => {
     t.equal(volume.plaintextSha256, nrrd.sha256, 'the digest of the NRRD, which is the plaintext')
     t.strictSame(
       Object.keys(seen.json.volumes[0]),
-      ['guid', 'version', 'lfn', 'surl', 'bytes', 'registered', 'latest', 'replicas'],
+      ['guid', 'version', 'lfn', 'surl', 'bytes', 'registered', 'latest', 'replicas', 'may'],
       'a backup is told neither digest nor shape',
     )
     t.equal(stranger.code, 3)

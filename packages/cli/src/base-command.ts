@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Session } from '@mdm/core/access/session'
 import type { Storage } from '@mdm/core/access/storage'
 import type { ClientConfig } from '@mdm/core/config'
+import type { Credential } from '@mdm/core/identity/credential'
 import { Command, Flags } from '@oclif/core'
 import type { Failures } from './failures.ts'
 import { interruption } from './interrupt.ts'
@@ -87,6 +88,16 @@ export abstract class BaseCommand extends Command {
     } finally {
       await storage.close()
     }
+  }
+
+  /** The configured certificate and key, without a site. @throws MDM_CONFIG */
+  protected async ownCredential(flags: IdentityFlags): Promise<Credential> {
+    const { credential } = await this.clientConfig(flags)
+    const { loadCredential } = await import('@mdm/core/identity/credential')
+    const { MdmError } = await import('@mdm/core/errors')
+    if (credential === undefined)
+      throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set"')
+    return await loadCredential(credential)
   }
 
   /** Lists what failed of several things, and settles the exit code. */

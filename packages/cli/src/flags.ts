@@ -54,6 +54,16 @@ export const slices = Flags.custom<readonly [number, number]>({
 export const days = (o: { default: number; description: string }) =>
   Flags.integer({ min: 1, max: 36_500, helpValue: 'DAYS', ...o })
 
+/** How long what is delegated lives. */
+export const hours = () =>
+  Flags.integer({
+    min: 1,
+    max: 24,
+    default: 12,
+    helpValue: 'HOURS',
+    description: 'how long it is good for, 24 at most; never longer than your own credential',
+  })
+
 /** How rows are printed. */
 export const rowFormat = Flags.option({
   options: ['table', 'json', 'guids', 'csv'] as const,

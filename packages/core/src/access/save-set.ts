@@ -84,7 +84,13 @@ async function setOf(
       'MDM_USAGE',
       'a set has no container of its own: use --level decrypt, or name its volumes',
     )
-  return await setNamed(session, name, o.signal)
+  const set = await setNamed(session, name, o.signal)
+  if (set.values === undefined && session.credential.delegation?.limits !== undefined) {
+    const text =
+      'a capability reads no metadata, of which the header of a set is made: get its volumes by their own GUIDs'
+    throw new MdmError('MDM_DENIED', text)
+  }
+  return set
 }
 
 /** The file made of volumes that are read at the site as they are written. */

@@ -19,14 +19,14 @@ const user = (o: { key?: KeyObject; notAfter?: Date } = {}) =>
     ...{ key, signer: sample.caKey, ca: false, eku: [CLIENT_AUTH], keyUsage: 0x80 },
     ...o,
   })
-const owner = { certificate: user().toString(), privateKey: key }
+const owner = { chain: [user()], privateKey: key }
 const limits: Limits = { guids: [newGuid(), newGuid()], operations: ['read-file'] }
 const capability = { language: 'mdmLimits', limits } as const
 const full = { language: 'inheritAll' } as const
 
 const chainOf = (pem: string) =>
   pem.match(/-----BEGIN CERT[^-]+-----[^-]+-----END[^-]+-----/g)!.map((block) => new X509Certificate(block))
-const credentialOf = (pem: string, privateKey: KeyObject) => ({ certificate: pem, privateKey })
+const credentialOf = (pem: string, privateKey: KeyObject) => ({ chain: chainOf(pem), privateKey })
 
 t.test('a capability is its owner, narrowed to what it says, for its holder', async (t) => {
   const holder = ed25519()
@@ -56,13 +56,13 @@ t.test('without a holder the file has a new key in it, which its certificate is 
 })
 
 t.test('it ends with its owner’s credential, and lives a day at most', async (t) => {
-  const short = { certificate: user({ notAfter: inHours(3) }).toString(), privateKey: key }
+  const short = { chain: [user({ notAfter: inHours(3) })], privateKey: key }
   const made = await delegate(short, { policy: capability, hours: 12, now })
   t.equal(made.cut, true)
   t.equal(Math.floor(inHours(3).getTime() / 1_000) * 1_000, made.notAfter.getTime())
   for (const hours of [25, 0, -1, Number.NaN])
     await t.rejects(delegate(owner, { policy: capability, hours, now }), { code: 'MDM_USAGE' })
-  const ended = { certificate: user({ notAfter: inHours(-1) }).toString(), privateKey: key }
+  const ended = { chain: [user({ notAfter: inHours(-1) })], privateKey: key }
   await t.rejects(delegate(ended, { policy: capability, hours: 1, now }), { code: 'MDM_CREDENTIAL_EXPIRED' })
 })
 
@@ -99,7 +99,7 @@ t.test('certificates of a file are put in order, and those that do not belong ar
 t.test('what is no credential is not described', async (t) => {
   for (const text of ['', 'x', key.export({ type: 'pkcs8', format: 'pem' }) as string])
     t.throws(() => describeCredential(text), { code: 'MDM_USAGE' })
-  t.match(describeCredential(owner.certificate), { kind: 'certificate', holdsKey: false })
+  t.match(describeCredential(String(owner.chain[0])), { kind: 'certificate', holdsKey: false })
   const { pem } = await delegate(owner, { policy: full, hours: 1, now })
   const [proxy] = chainOf(pem)
   t.throws(() => describeCredential(proxy!.toString()), { code: 'MDM_USAGE' }, 'a proxy without its owner')

@@ -1,4 +1,4 @@
-import { X509Certificate, type KeyObject } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import { MdmError } from '../../errors.ts'
 import { findEndEntity } from '../chain.ts'
 import type { Credential } from '../credential.ts'
@@ -25,12 +25,12 @@ export interface Delegated {
  * @throws MDM_USAGE; MDM_CREDENTIAL_EXPIRED; MDM_CONFIG when the credential may not be delegated, as one that is limited itself
  */
 export async function delegate(
-  owner: Pick<Credential, 'certificate' | 'privateKey'>,
+  owner: Pick<Credential, 'chain' | 'privateKey'>,
   o: { policy: ProxyPolicy; hours: number; now: Date; holder?: KeyObject | undefined },
 ): Promise<Delegated> {
   if (!(o.hours > 0 && o.hours <= MOST_HOURS))
     throw new MdmError('MDM_USAGE', `what is delegated ends within ${MOST_HOURS} hours`)
-  const chain = certificatesIn(owner.certificate)
+  const chain = inOrder(owner.chain)
   const made = o.holder === undefined ? await newHolderKey() : undefined
   const asked = new Date(o.now.getTime() + o.hours * 3_600_000)
   const certificate = writeProxy({
@@ -49,10 +49,8 @@ export async function delegate(
   }
 }
 
-/** The certificates of a PEM text in the order in which each is issued by the next; a self-signed one is nobody's to send. */
-export function certificatesIn(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  const [leaf, ...others] = blocks.map((block) => new X509Certificate(block))
+/** Certificates in the order in which each is issued by the next, from the first on; a self-signed one is nobody's to send. */
+export function inOrder([leaf, ...others]: readonly X509Certificate[]): X509Certificate[] {
   const chain: X509Certificate[] = []
   for (let next = leaf; next !== undefined;) {
     const { issuer } = next

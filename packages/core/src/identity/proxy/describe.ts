@@ -5,7 +5,8 @@ import { readCertificate } from '../certificate.ts'
 import { findEndEntity } from '../chain.ts'
 import type { Dn } from '../dn.ts'
 import type { Limits } from '../limits.ts'
-import { certificatesIn } from './delegate.ts'
+import { certificatesIn } from '../pem.ts'
+import { inOrder } from './delegate.ts'
 
 /** What a file of certificates says that its holder may do; whether a server accepts it is another question. */
 export interface CredentialView {
@@ -28,7 +29,7 @@ export interface CredentialView {
 /** Reads a credential of PEM blocks. @throws MDM_USAGE when it is none, or its proxies do not belong together */
 export function describeCredential(text: string): CredentialView {
   try {
-    const chain = certificatesIn(text)
+    const chain = inOrder(certificatesIn(text))
     const { identity, delegation, notAfter, spki } = findEndEntity(chain)
     const leaf = readCertificate(chain[0]!.raw)
     const begins = chain.map(({ raw }) => readCertificate(raw).notBefore.getTime())
