@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -5,7 +6,8 @@ import t from 'tap'
 import { grant } from '@mdm/core/access/acl'
 import { volumeRow } from '@mdm/core/access/metadata'
 import { getRaw } from '@mdm/core/access/raw'
-import { keyServerPeers, sitePeer, type Session } from '@mdm/core/access/session'
+import { keyServerPeers, openSession, sitePeer, type Session } from '@mdm/core/access/session'
+import { loadConfig } from '@mdm/core/config'
 import { MdmError } from '@mdm/core/errors'
 import type { Finding } from '@mdm/core/findings'
 import { loadCredential } from '@mdm/core/identity/credential'
@@ -20,6 +22,7 @@ import { checkSite } from '../../packages/server/src/check/site.ts'
 import { KeysConfig, readConfig } from '../../packages/server/src/config.ts'
 import { SiteConfig } from '../../packages/server/src/site-config.ts'
 import { runMdm } from '../fixtures/grid.ts'
+import { holderOf, proxyFile, proxyOf } from '../fixtures/x509/proxies.ts'
 import { addSeries, registerAll, startSiteGrid, until, untilServing, type User } from '../server/site-grid.ts'
 
 t.setTimeout(240_000)
@@ -110,6 +113,20 @@ const principal = (user: User) => ({
 for (const user of ['scientist', 'physician'] as const)
   await grant(admin, guid, { to: principal(user), preset: 'process' })
 
+/** A session by a new proxy of a user, as a job would carry it. */
+async function asJobOf(user: User): Promise<Session> {
+  const { config } = users[user]!
+  const [certificate, key] = await Promise.all(
+    ['pem', 'key'].map((ending) => readFile(config.replace('config.json', `${user}.${ending}`))),
+  )
+  const proxy = proxyOf(holderOf(new X509Certificate(certificate!), createPrivateKey(key!)))
+  const cert = join(grid.dir, 'proxy.pem')
+  await writeFile(cert, proxyFile(proxy), { mode: 0o600 })
+  const session = await openSession(await loadConfig({ config, cert }))
+  t.teardown(() => session.close())
+  return session
+}
+
 const peersOf = (s: Session) => [s.site, ...s.keyServers.map(({ peer }) => peer)]
 const whoami = async (s: Session) => await Promise.all(peersOf(s).map((peer) => endOf(peer.call(getWhoami))))
 const all = (code: string) => Array(1 + keyServers.length).fill(code)
@@ -120,12 +137,14 @@ t.test(
   'a revoked user is refused by every server within seconds, on open connections and in a running transfer; others go on',
   async (t) => {
     const [scientist, physician] = [await grid.as('scientist'), await grid.as('physician')]
-    t.strictSame(await whoami(scientist), all('done'), 'the connections are open')
+    const job = await asJobOf('scientist')
+    for (const who of [scientist, job])
+      t.strictSame(await whoami(who), all('done'), 'the connections are open')
     const hold = Promise.withResolvers<void>()
     held = hold.promise
     t.teardown(() => hold.resolve())
-    const transfers = await Promise.all([scientist, physician].map((s) => getRaw(s, { guid })))
-    const [cut, whole] = transfers.map(({ body }) => endOf(drained(body)))
+    const transfers = await Promise.all([scientist, job, physician].map((s) => getRaw(s, { guid })))
+    const [cut, cutToo, whole] = transfers.map(({ body }) => endOf(drained(body)))
 
     const began = Date.now()
     const certificate = users['scientist']!.config.replace('config.json', 'scientist.pem')
@@ -135,7 +154,9 @@ t.test(
     await wait(1_200)
     t.strictSame(await whoami(scientist), all('MDM_REVOKED'))
     t.equal(await endOf(scientist.keyServers[0]!.peer.call(getShares, { params: { guid } })), 'MDM_REVOKED')
-    t.strictSame(await whoami(await grid.as('scientist')), all('MDM_REVOKED'), 'a new connection')
+    t.strictSame(await whoami(job), all('MDM_REVOKED'), 'a proxy ends with its owner')
+    for (const who of [await grid.as('scientist'), await asJobOf('scientist')])
+      t.strictSame(await whoami(who), all('MDM_REVOKED'), 'a new connection')
     t.strictSame(await whoami(physician), all('done'))
     t.equal((await volumeRow(physician, { guid })).guid, guid)
     const get = await runMdm(['stat', guid], { config: users['scientist']!.config })
@@ -151,7 +172,7 @@ t.test(
     t.match(ill(user, 'user'), [{ level: 'fault', message: /was revoked/ }])
     t.strictSame(ill(user, 'crl'), [])
 
-    t.equal(await cut, 'MDM_UNREACHABLE')
+    t.strictSame(await Promise.all([cut, cutToo]), ['MDM_UNREACHABLE', 'MDM_UNREACHABLE'])
     t.ok(Date.now() - began < 60_000, 'cut within a minute of the revocation')
     hold.resolve()
     t.equal(await whole, 'done', 'the transfer of another user ends well')
