@@ -58,7 +58,7 @@ export type Caller =
  * @param revocations what a server knows of them; a client knows of none
  * @param voms        whose attributes count
  * @throws MDM_UNAUTHENTICATED | MDM_CREDENTIAL_EXPIRED | MDM_REVOKED | MDM_CRL
- * @see decisions 6 and 30; RFC 5280 section 6
+ * @see decisions 6, 30 and 47; RFC 5280 section 6; RFC 3820 section 4
  */
 export function identify(
   chain: readonly X509Certificate[],
