@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
@@ -16,8 +16,10 @@ import t from 'tap'
 import type { Finding } from '@mdm/core/findings'
 import { openCrlFolder } from '@mdm/core/identity/crl/crl-folder'
 import { nextCrl } from '@mdm/core/identity/crl/write-crl'
+import { readCertificate } from '@mdm/core/identity/certificate'
 import { parseDn } from '@mdm/core/identity/dn'
 import { openRoster } from '@mdm/core/identity/roster'
+import { nameHash } from '@mdm/core/identity/signing-policy/name-hash'
 import { checkCrls } from '../../../packages/server/src/check/crls.ts'
 import { guarded } from '../../../packages/server/src/check/guarded.ts'
 import { checkKeys } from '../../../packages/server/src/check/keys.ts'
@@ -320,6 +322,38 @@ t.test(
     )
   },
 )
+
+t.test('a signing policy that cannot be used is named, and whom it lets in no more', async (t) => {
+  const folder = t.testdir()
+  const ca = { certificate: readFileSync(made.ca, 'utf8'), key: made.caKey }
+  const list = nextCrl({ ca, last: undefined, revoke: [], days: 30, now: new Date() })
+  writeFileSync(join(folder, 'a.crl'), list.pem)
+  const { subjectDer } = readCertificate(new X509Certificate(ca.certificate).raw)
+  const policy = join(folder, `${nameHash(subjectDer)}.signing_policy`)
+  const found = async (subjects: string) => {
+    const lines = [
+      "access_id_CA X509 '/O=Example Hospital/CN=Lab CA'",
+      'pos_rights globus CA:sign',
+      `cond_subjects globus '"${subjects}"'`,
+    ]
+    writeFileSync(policy, lines.join('\n'))
+    const { config } = await readConfig(siteFile, SiteConfig)
+    const fields = JSON.stringify({ ...config, crls: folder })
+    return await withFile(siteFile, fields, () => checkSite(siteFile, { users: [made.administrator] }))
+  }
+  const good = await found('/O=Example Hospital/*')
+  t.strictSame(named(good, 'signing-policy'), [])
+  t.match(
+    good.filter(({ name }) => name === 'user'),
+    [{ level: 'ok' }],
+  )
+  t.match(named(await found('/O=Other/*'), 'user'), [
+    { level: 'fault', message: /name its issuer may not give/ },
+  ])
+  const bad = await found('Hospital')
+  t.match(named(bad, 'signing-policy'), [{ level: 'fault', subject: policy, next: /^get it anew.*rm / }])
+  t.match(named(bad, 'user'), [{ level: 'fault', message: /signing policy/ }])
+})
 
 t.test('a VOMS server of a CA that no roster names, and a file that names none, are named', async (t) => {
   const folder = join(t.testdir(), 'vomsdir')
