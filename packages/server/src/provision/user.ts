@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { addRoster, type ClientConfig } from '@mdm/core/config'
+import { addRoster, saveConfig, type ClientConfig } from '@mdm/core/config'
 import { issueCertificate } from '@mdm/core/identity/ca'
 import { readCertificate, type CertificateIdentity } from '@mdm/core/identity/certificate'
 import { newFolder } from './folder.ts'
@@ -37,6 +37,10 @@ export async function provisionUser(
     name: o.name,
     dir,
     identity: readCertificate(new X509Certificate(issued.certificate).raw),
-    trust: async (roster, fingerprint) => (await addRoster(start, roster, { fingerprint })).config.file,
+    async trust(roster, fingerprint) {
+      // A roster is added to what the file has, so the credential must be there first.
+      await saveConfig(start)
+      return (await addRoster(start, roster, { fingerprint })).config.file
+    },
   }
 }
