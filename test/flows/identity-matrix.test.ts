@@ -12,12 +12,14 @@ import {
   type Dial,
   type Verdict,
 } from '../fixtures/identity-matrix.ts'
-import { tlsOf } from '../fixtures/x509/proxies.ts'
+import { proxyOf, tlsOf } from '../fixtures/x509/proxies.ts'
 import { startSiteGrid } from '../server/site-grid.ts'
 
 t.setTimeout(120_000)
 
-const grid = await startSiteGrid(t)
+/** how far the site's clock has gone on */
+let aheadMs = 0
+const grid = await startSiteGrid(t, { site: { now: () => new Date(Date.now() + aheadMs) } })
 const { dir, site, keyServers, users } = grid.provisioned
 const scientist = users['scientist']!
 const read = async (path: string) => await readFile(path, 'utf8')
@@ -108,4 +110,16 @@ t.test('the storage element resumes no session of a proxy and renegotiates with 
   const proxy = rows.find(({ what }) => what === 'a proxy of a proxy')!.holder
   await resumesNothing(t, proxy, dialSrm)
   await renegotiatesNothing(t, proxy, dialSrm)
+})
+
+t.test('a proxy ends on an open connection, and its owner goes on', async (t) => {
+  const owner = rows[0]!.holder
+  const proxy = proxyOf(proxyOf(owner, { notAfter: new Date(Date.now() + 3_600_000) }))
+  const [job, person] = await Promise.all([proxy, owner].map((who) => dialApi(site.api)(tlsOf(who))))
+  t.strictSame([await job!.ask(), await person!.ask()], ['accepted', 'accepted'])
+  aheadMs = 3_700_000
+  t.strictSame([await job!.ask(), await person!.ask()], ['expired', 'accepted'])
+  aheadMs = 0
+  t.equal(await job!.ask(), 'accepted', 'the time is asked with every request')
+  for (const { socket } of [job!, person!]) socket.destroy()
 })
