@@ -24,7 +24,7 @@ import { checkNode } from './node-version.ts'
 import { checkListeners } from './listeners.ts'
 import { checkOperators } from './operators.ts'
 import { checkOwnServer } from './own-server.ts'
-import { checkRosterContent, checkUser } from './roster-content.ts'
+import { checkRosterContent } from './roster-content.ts'
 import { checkPseudonymKey } from './pseudonym-key.ts'
 import { restoreCommand } from './restore.ts'
 import { readRosters } from './rosters.ts'
@@ -33,6 +33,7 @@ import { checkSpool } from './spool.ts'
 import { checkStore } from './store.ts'
 import { checkTls } from './tls.ts'
 import { unreadable } from './unreadable.ts'
+import { checkUser } from './users.ts'
 import { checkVoms } from './voms.ts'
 
 export interface CheckOptions {
@@ -59,7 +60,8 @@ export async function checkSite(
   const start = `systemctl restart mdm-site, or mdm-server site --config ${shellWord(file)}`
   const restore = restoreCommand('site')
   const crls = openCrls(config, path)
-  const known = { config: file, now: now(), crls }
+  const voms = openVoms(config, path)
+  const known = { config: file, now: now(), crls, voms }
   const folder = dirname(path('.x'))
   const store = storeLocation(config.store, path)
   const rosterDir = path(config.rosters)
@@ -104,7 +106,7 @@ export async function checkSite(
     ...(await guarded('voms', () =>
       checkVoms({
         folder: config.vomsdir === undefined ? undefined : path(config.vomsdir),
-        ...{ voms: openVoms(config, path), cas: roster?.userCas },
+        ...{ voms, cas: roster?.userCas },
       }),
     )),
     ...(roster === undefined
@@ -117,7 +119,7 @@ export async function checkSite(
           ),
           await checkSigningKey(path(config.signingKey), roster),
           ...checkRosterContent(roster, known),
-          ...(await Promise.all((o.users ?? []).map((user) => checkUser(roster, user, known)))),
+          ...(await Promise.all((o.users ?? []).map((user) => checkUser(roster, user, known)))).flat(),
           ...checkOperators(roster.body, config.operators),
         ])),
     ...(roster === undefined || credential === undefined

@@ -1,82 +1,100 @@
 import type { X509Certificate } from 'node:crypto'
+import { MdmError } from '../../errors.ts'
 import { readCertificate, type CertificateIdentity } from '../certificate.ts'
 import type { Revocations } from '../crl/revocations.ts'
 import { requireIssuedBy, requireValid, type UserCa } from '../issued.ts'
 import type { TrustedRoster } from '../roster.ts'
 import { isStronglySigned } from '../strength.ts'
 import type { AttributeCertificate } from './attribute-certificate.ts'
-import { carriedBy } from './carried.ts'
+import { carriedBy, refusalOf } from './carried.ts'
+import type { VomsAttributes } from './fqan-attribute.ts'
 import type { VomsServerName } from './lsc.ts'
-import { orAbsent } from './or-absent.ts'
 
 /** How the certificates of a VOMS server are called, by its VO and host (in small letters); empty for one not trusted. */
 export type ServerNames = (vo: string, host: string) => readonly VomsServerName[]
 
 /** What an attribute certificate is held against. */
-interface Circumstances {
+export interface Circumstances {
   readonly names: ServerNames
   readonly roster: TrustedRoster
   readonly now: Date
   readonly revocations: Revocations
 }
 
+/** One attribute certificate of a chain: what it says, and why that does not count. */
+export interface Verdict {
+  /** absent where it cannot be read */
+  readonly attributes?: VomsAttributes
+  /** absent where it holds */
+  readonly refusal?: MdmError
+}
+
 /**
- * The FQANs of all attribute certificates of a chain that hold, those nearest the end-entity certificate first, each FQAN once.
- *
- * One that does not hold takes none of the others with it: each stands for itself.
+ * The attribute certificates in the proxies of a chain, those nearest the end-entity certificate first, and which of them hold. One
+ * that does not takes none of the others with it: each stands for itself.
  *
  * @param chain verified: leaf first, the end-entity certificate last
  * @see RFC 5755 section 5
  */
-export function fqansIn(chain: readonly X509Certificate[], o: Circumstances): string[] {
+export function verdictsOn(chain: readonly X509Certificate[], o: Circumstances): Verdict[] {
   const [owner, ...proxies] = [...chain].reverse()
   const carried = proxies.flatMap(carriedBy)
   if (owner === undefined || carried.length === 0) return []
-  const holder = orAbsent(() => identityOf(owner))
-  if (holder === undefined) return []
-  const holding = carried.filter((one) => isFor(one, holder) && holds(one, o))
-  return [...new Set(holding.flatMap(({ attributes }) => attributes.fqans))]
+  const holder = refusalOf(() => identityOf(owner))
+  if (holder instanceof MdmError) return [{ refusal: holder }]
+  return carried.map((one) => {
+    if (one instanceof MdmError) return { refusal: one }
+    const refusal = refusalOf(() => requireHolds(one, holder, o))
+    return { attributes: one.attributes, ...(refusal === undefined ? {} : { refusal }) }
+  })
 }
 
-/** True when it was made out to this certificate: serial number and issuer; servers write the subject in the issuer's place, too. */
-function isFor({ holder }: AttributeCertificate, { serial, issuer, dn }: CertificateIdentity): boolean {
-  return holder.serial === serial && (holder.issuer === issuer || holder.issuer === dn)
-}
-
-/** True when a VOMS server that the operator trusts for this VO signed it, and both are good now. */
-function holds(one: AttributeCertificate, { names, roster, now, revocations }: Circumstances): boolean {
+/** Fails unless a VOMS server that the operator trusts for this VO signed it for this certificate, and both are good now. */
+function requireHolds(
+  one: AttributeCertificate,
+  holder: CertificateIdentity,
+  { names, roster, now, revocations }: Circumstances,
+): void {
   const { vo, host } = one.attributes
-  const { certificate, identity } = one.signer
-  if (one.issuer !== identity.dn || now < one.notBefore || now > one.notAfter) return false
-  const isNamed = names(vo, host).some(
-    ({ subject, issuer }) => subject === identity.dn && issuer === identity.issuer,
-  )
-  const isGood = (ca: UserCa) =>
-    passes(() => {
-      requireIssuedBy(ca, certificate, identity, 'attributes')
-      requireValid(ca.identity, now)
-      requireValid(identity, now)
-      revocations.requireMayName(ca, identity)
-      revocations.requireUnrevoked(ca, identity, now)
-    })
+  const { certificate, identity, key } = one.signer
+  requireFor(one, holder)
+  if (now < one.notBefore) throw refused('they are not valid yet')
+  if (now > one.notAfter) throw refused('they have ended')
+  const known = names(vo, host)
+  if (known.length === 0) throw refused('there is no LSC file of this VO and VOMS server')
+  if (one.issuer !== identity.dn) throw refused('they are by another than the certificate that they bring')
+  if (!known.some(({ subject, issuer }) => subject === identity.dn && issuer === identity.issuer))
+    throw refused('the LSC file names another certificate than the one that signed them')
+  const cas = roster.userCas.filter((ca) => ca.identity.dn === identity.issuer)
+  requireGoodSigner(cas, (ca) => {
+    requireIssuedBy(ca, certificate, identity, 'attributes')
+    requireValid(ca.identity, now, 'the certificate of the CA')
+    requireValid(identity, now)
+    revocations.requireUnrevoked(ca, identity, now)
+  })
   // The signature last: the key is out of the certificate, and only now is it known whose it is.
-  return isNamed && roster.userCas.some(isGood) && isSigned(one)
+  const verdict = signed.get(one) ?? isStronglySigned(one.signed, key)
+  signed.set(one, verdict)
+  if (!verdict) throw refused('they are not signed by the VOMS server')
 }
 
 const signed = new WeakMap<AttributeCertificate, boolean>()
 
-function isSigned(one: AttributeCertificate): boolean {
-  const verdict = signed.get(one) ?? isStronglySigned(one.signed, one.signer.key)
-  signed.set(one, verdict)
-  return verdict
+/** By serial number and issuer; servers write the subject in the issuer's place, too. */
+function requireFor({ holder }: AttributeCertificate, { serial, issuer, dn }: CertificateIdentity): void {
+  if (holder.serial !== serial || (holder.issuer !== issuer && holder.issuer !== dn))
+    throw refused('they are for another certificate')
 }
 
-function passes(check: () => void): boolean {
-  const passed = orAbsent(() => {
-    check()
-    return true
-  })
-  return passed === true
+/** Fails unless the check passes for one of the CAs: one that renewed its key stands in the roster twice under one name. */
+function requireGoodSigner(cas: readonly UserCa[], check: (ca: UserCa) => void): void {
+  let refusal = refused('the roster does not name the CA of the VOMS server')
+  for (const ca of cas) {
+    const result = refusalOf(() => check(ca))
+    if (result === undefined) return
+    refusal = new MdmError(result.code, `the VOMS server: ${result.message}`, { cause: result })
+  }
+  throw refusal
 }
 
 const identities = new WeakMap<X509Certificate, CertificateIdentity>()
@@ -85,4 +103,8 @@ function identityOf(certificate: X509Certificate): CertificateIdentity {
   const identity = identities.get(certificate) ?? readCertificate(certificate.raw)
   identities.set(certificate, identity)
   return identity
+}
+
+function refused(why: string): MdmError {
+  return new MdmError('MDM_UNAUTHENTICATED', why)
 }

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
-import { fqansIn } from './attributes.ts'
+import { verdictsOn, type Verdict } from './attributes.ts'
 import { MAX_LSC, readLsc, type VomsServerName } from './lsc.ts'
 import { isHostName, isVoName } from './vo-names.ts'
 import { NO_VOMS, type VomsServers } from './voms-servers.ts'
@@ -30,6 +30,8 @@ export interface VomsFolder extends VomsServers {
   refresh(): Promise<void>
   readonly faults: readonly VomsFault[]
   readonly servers: readonly TrustedVomsServer[]
+  /** Each attribute certificate of a chain and why it does not count: for the operator, never for who shows it. */
+  explain(...asked: Parameters<VomsServers['fqansOf']>): Verdict[]
 }
 
 interface ReadFile {
@@ -38,13 +40,20 @@ interface ReadFile {
   readonly fault?: string
 }
 
+const NOBODY = { ...NO_VOMS, faults: [], servers: [], explain: () => [] }
+
 /** @param dir path of the folder; undefined where none is configured, and then nobody has attributes */
 export function openVomsFolder(dir: string | undefined): VomsFolder {
-  if (dir === undefined) return { ...NO_VOMS, faults: [], servers: [], refresh: async () => undefined }
+  if (dir === undefined) return { ...NOBODY, refresh: async () => undefined }
   let files: ReadonlyMap<string, ReadFile> = new Map()
   let servers: readonly TrustedVomsServer[] = []
   let faults: readonly VomsFault[] = []
   let names = new Map<string, readonly VomsServerName[]>()
+  const explain: VomsFolder['explain'] = (chain, roster, now, revocations) =>
+    verdictsOn(chain, {
+      names: (vo, host) => names.get(keyOf(vo, host)) ?? [],
+      ...{ roster, now, revocations },
+    })
   return {
     get faults() {
       return faults
@@ -61,11 +70,11 @@ export function openVomsFolder(dir: string | undefined): VomsFolder {
       names = new Map(servers.map((server) => [keyOf(server.vo, server.host), server.names]))
       faults = wrong
     },
-    fqansOf: (chain, roster, now, revocations) =>
-      fqansIn(chain, {
-        names: (vo, host) => names.get(keyOf(vo, host)) ?? [],
-        ...{ roster, now, revocations },
-      }),
+    explain,
+    fqansOf(...asked) {
+      const holding = explain(...asked).filter(({ refusal }) => refusal === undefined)
+      return [...new Set(holding.flatMap(({ attributes }) => attributes?.fqans ?? []))]
+    },
   }
 }
 
