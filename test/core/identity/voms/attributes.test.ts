@@ -19,6 +19,7 @@ import {
   VO,
   type AttributeOptions,
 } from '../../../fixtures/x509/attribute-certificate.ts'
+import { holderOf, proxyOf as makeProxy } from '../../../fixtures/x509/proxies.ts'
 import { certificate, CLIENT_AUTH, der, ec, ed25519, name, rsa, text } from '../certificates.ts'
 import { caName, trusted } from '../roster-samples.ts'
 import { CA_LINE, FQAN, proxyOf, SERVER_LINE, vomsSite } from './voms-site.ts'
@@ -319,6 +320,21 @@ t.test('more attribute certificates than a proxy may carry, and none counts', as
   const one = site.attributes(alice)
   t.strictSame(of(site.chain(alice, ...Array<Buffer>(8).fill(one))), vo)
   t.strictSame(of(site.chain(alice, ...Array<Buffer>(9).fill(one))), [])
+})
+
+t.test('of all that a chain carries sixteen are looked at, the nearest to the owner', async (t) => {
+  const ended = site.attributes(alice, { notAfter: new Date('2026-11-01T00:00:00Z') })
+  const full = carrying(...Array<Buffer>(8).fill(ended))
+  const owner = holderOf(alice.certificate, alice.key)
+  const last = carrying(site.attributes(alice))
+  const below = (first: typeof full, second: typeof full) =>
+    of(
+      makeProxy(makeProxy(makeProxy(owner, { extensions: [first] }), { extensions: [second] }), {
+        extensions: [last],
+      }).chain,
+    )
+  t.strictSame(below(full, carrying(ended)), vo)
+  t.strictSame(below(full, full), [])
 })
 
 t.test('the extension with attributes is read in its one form only', async (t) => {

@@ -13,6 +13,9 @@ import type { VomsServerName } from './lsc.ts'
 /** How the certificates of a VOMS server are called, by its VO and host (in small letters); empty for one not trusted. */
 export type ServerNames = (vo: string, host: string) => readonly VomsServerName[]
 
+/** Attribute certificates of one chain that are looked at. */
+const MAX_IN_CHAIN = 16
+
 /** What an attribute certificate is held against. */
 export interface Circumstances {
   readonly names: ServerNames
@@ -38,7 +41,7 @@ export interface Verdict {
  */
 export function verdictsOn(chain: readonly X509Certificate[], o: Circumstances): Verdict[] {
   const [owner, ...proxies] = [...chain].reverse()
-  const carried = proxies.flatMap(carriedBy)
+  const carried = proxies.flatMap(carriedBy).slice(0, MAX_IN_CHAIN)
   if (owner === undefined || carried.length === 0) return []
   const holder = refusalOf(() => identityOf(owner))
   if (holder instanceof MdmError) return [{ refusal: holder }]
@@ -56,7 +59,7 @@ function requireHolds(
   { names, roster, now, revocations }: Circumstances,
 ): void {
   const { vo, host } = one.attributes
-  const { certificate, identity, key } = one.signer
+  const { identity, key } = one.signer
   requireFor(one, holder)
   if (now < one.notBefore) throw refused('they are not valid yet')
   if (now > one.notAfter) throw refused('they have ended')
@@ -67,7 +70,7 @@ function requireHolds(
     throw refused('the LSC file names another certificate than the one that signed them')
   const cas = roster.userCas.filter((ca) => ca.identity.dn === identity.issuer)
   requireGoodSigner(cas, (ca) => {
-    requireIssuedBy(ca, certificate, identity, 'attributes')
+    requireIssued(ca, one.signer)
     requireValid(ca.identity, now, 'the certificate of the CA')
     requireValid(identity, now)
     revocations.requireUnrevoked(ca, identity, now)
@@ -84,6 +87,17 @@ const signed = new WeakMap<AttributeCertificate, boolean>()
 function requireFor({ holder }: AttributeCertificate, { serial, issuer, dn }: CertificateIdentity): void {
   if (holder.serial !== serial || (holder.issuer !== issuer && holder.issuer !== dn))
     throw refused('they are for another certificate')
+}
+
+/** What was not issued by a CA never will be; asked again for every request, many of them would keep a server busy. */
+const foreign = new WeakMap<X509Certificate, WeakMap<UserCa, MdmError>>()
+
+function requireIssued(ca: UserCa, { certificate, identity }: AttributeCertificate['signer']): void {
+  const known = foreign.get(certificate) ?? new WeakMap<UserCa, MdmError>()
+  const refusal = known.get(ca) ?? refusalOf(() => requireIssuedBy(ca, certificate, identity, 'attributes'))
+  if (refusal === undefined) return
+  foreign.set(certificate, known.set(ca, refusal))
+  throw refusal
 }
 
 /** Fails unless the check passes for one of the CAs: one that renewed its key stands in the roster twice under one name. */
