@@ -126,7 +126,6 @@ async function openSite(tally: SoapTally) {
       release: (...given) => requests.release(...given),
       abort: (...given) => requests.abort(...given),
       extend: (...given) => requests.extend(...given),
-      close: async () => undefined,
     },
     now: () => new Date(),
   })

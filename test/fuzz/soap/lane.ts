@@ -27,6 +27,7 @@ export function openLane(o: {
     socket = connect({ host: '127.0.0.1', port: o.port, cert, key, rejectUnauthorized: false })
     socket.on('error', () => undefined)
     await once(socket, 'secureConnect')
+    socket.setNoDelay(true)
     socket.write('0')
     return socket
   }
@@ -35,8 +36,7 @@ export function openLane(o: {
       const line = await opened()
       const head = `POST ${o.path} HTTP/1.1\r\nHost: h\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: ""\r\nContent-Length: ${body.length}\r\n\r\n`
       const answer = readAnswer(line)
-      line.write(head)
-      line.write(body)
+      line.write(Buffer.concat([Buffer.from(head), body]))
       const given = await answer
       if (/\r\nconnection: close/i.test(given.head)) line.destroy()
       return given

@@ -25,7 +25,6 @@ export const REQUEST_LIMITS: XmlLimits = { maxBytes: 1024 * 1024, maxTags: 20_00
 /** Of replies, to what was asked: a page of a listing is 1,000 files of 40 tags. */
 export const REPLY_LIMITS: XmlLimits = { maxBytes: 8 * 1024 * 1024, maxTags: 200_000 }
 const MAX_DEPTH = 32
-const MAX_ATTRIBUTES = 32
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace'
 
 const DECLARATION =
@@ -34,9 +33,9 @@ const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
 const LOOSE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)/
 const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));/g
 const PREDEFINED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" } as const
-/** A tag as XML has it: the parser passes over much that it does not understand. */
+/** A tag as XML has it, with 32 attributes at most: the parser passes over much that it does not understand. */
 const TAG =
-  /<(?:\/[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*|[A-Za-z_:][\w.:-]{0,200}(?:[ \t\r\n]+[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*[ \t\r\n]*\/?)>/y
+  /<(?:\/[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*|[A-Za-z_:][\w.:-]{0,200}(?:[ \t\r\n]+[A-Za-z_:][\w.:-]{0,200}[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*')){0,32}[ \t\r\n]*\/?)>/y
 const QNAME = /^(?:([A-Za-z_][\w.-]{0,99}):)?([A-Za-z_][\w.-]{0,99})$/
 
 const parser = new XMLParser({
@@ -103,7 +102,7 @@ function guarded(bytes: Uint8Array, { maxBytes, maxTags }: XmlLimits): string {
   for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', TAG.lastIndex)) {
     if (++tags > maxTags) throw malformed('it has too many elements')
     TAG.lastIndex = at
-    if (!TAG.test(text)) throw malformed('it has a tag that is none')
+    if (!TAG.test(text)) throw malformed('it has a tag that is none, or has too many attributes')
   }
   return text
 }
@@ -127,7 +126,6 @@ function contentOf(
 function elementOf(node: Record<string, unknown>, outer: Scope): Element {
   const tag = Object.keys(node).find((key) => key !== ':@')!
   const given = Object.entries((node[':@'] ?? {}) as Record<string, string>)
-  if (given.length > MAX_ATTRIBUTES) throw malformed('it has too many attributes')
   const bindings = new Map<string, string>()
   const plain: [string, string][] = []
   for (const [name, raw] of given) {

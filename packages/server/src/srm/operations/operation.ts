@@ -7,10 +7,13 @@ import { pathOfSurl, placeOf, type Place } from '../namespace.ts'
 import type { Requests } from '../requests/requests.ts'
 import type { PageEnds } from './page-ends.ts'
 
+/** What of requests SRM needs. */
+export type Preparations = Pick<Requests, 'open' | 'find' | 'release' | 'abort' | 'extend'>
+
 /** What the operations work with. */
 export interface Services {
   readonly entries: Entries
-  readonly requests: Requests
+  readonly requests: Preparations
   readonly now: () => Date
   readonly pageEnds: PageEnds
 }

@@ -3,8 +3,8 @@ import { REQUEST_LIMITS } from '@mdm/core/wire/srm/xml'
 import type { App, Refusal } from '../../http/app.ts'
 import { routeAny } from '../../http/route.ts'
 import type { Entries } from '../entries.ts'
-import type { Requests } from '../requests/requests.ts'
 import { answer, refuseMessage } from './answer.ts'
+import type { Preparations } from './operation.ts'
 import { createPageEnds } from './page-ends.ts'
 
 /** Where SRM v2.2 is served, by custom of all storage elements. */
@@ -13,7 +13,7 @@ const XML = { 'content-type': 'text/xml; charset=utf-8' }
 
 export interface SoapOptions {
   readonly entries: Entries
-  readonly requests: Requests
+  readonly requests: Preparations
   readonly now: () => Date
   /** Told of files that are refused within an answer, before it is given; of all else the listener tells by itself. */
   refused?(refusal: Refusal): Promise<void>
