@@ -2,7 +2,7 @@ import type { ErrorCode, MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { SoapFault, writeFault } from '@mdm/core/wire/srm/envelope'
 import { parseRequest, writeRefusal, writeResponse, type Operation } from '@mdm/core/wire/srm/messages'
-import { refusal } from '@mdm/core/wire/srm/status'
+import { refusal, type ReturnStatus } from '@mdm/core/wire/srm/status'
 import type { Place } from '../namespace.ts'
 import { checkPermission } from './check-permission.ts'
 import { getTransferProtocols, ping } from './discovery.ts'
@@ -25,6 +25,15 @@ const HANDLERS: { readonly [O in Operation]: Handler<O> } = {
   srmCheckPermission: checkPermission,
 }
 
+/** What is said of an operation that is not begun. */
+const REFUSED: Record<'SRM_NOT_SUPPORTED' | 'SRM_INVALID_REQUEST', ReturnStatus> = {
+  SRM_INVALID_REQUEST: refusal('MDM_BAD_REQUEST'),
+  SRM_NOT_SUPPORTED: {
+    statusCode: 'SRM_NOT_SUPPORTED',
+    explanation: 'files are read by srmPrepareToGet here, and nothing is written',
+  },
+}
+
 export interface Answer {
   readonly text: string
   /** the first file that was refused within it */
@@ -41,8 +50,7 @@ export async function answer(
   o: Services & { readonly caller: Caller; readonly requestId: string },
 ): Promise<Answer> {
   const received = parseRequest(bytes)
-  if ('refused' in received)
-    return { text: writeRefusal(received.operation, { statusCode: received.refused }) }
+  if ('refused' in received) return { text: writeRefusal(received.operation, REFUSED[received.refused]) }
   const { operation, request } = received
   let refused: Answer['refused']
   const call = {

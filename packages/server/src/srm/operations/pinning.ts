@@ -14,7 +14,7 @@ export const releaseFiles: Handler<'srmReleaseFiles'> = async ({ request, caller
   if (requestToken === undefined) return { returnStatus: NOT_SUPPORTED }
   const named = surls.length === 0 ? undefined : surls
   const { files } = await ofRequest(requests.release(caller, 'get', requestToken, named))
-  return named === undefined ? { returnStatus: SUCCESS } : told(files, named, ['RELEASED'])
+  return named === undefined ? { returnStatus: SUCCESS } : told(files, named)
 }
 
 /** srmAbortRequest. @see SRM v2.2 section 5.10 */
@@ -27,7 +27,7 @@ export const abortRequest: Handler<'srmAbortRequest'> = async ({ request, caller
 export const abortFiles: Handler<'srmAbortFiles'> = async ({ request, caller, requests }) => {
   const { requestToken, arrayOfSURLs: surls } = request
   const { files } = await ofRequest(requests.abort(caller, 'get', requestToken, surls))
-  return told(files, surls, ['ABORTED', 'RELEASED'])
+  return told(files, surls)
 }
 
 /**
@@ -61,10 +61,11 @@ export const extendFileLifeTime: Handler<'srmExtendFileLifeTime'> = async ({
   return { returnStatus: statusOfAll(statuses.map(({ status }) => status)), arrayOfFileStatuses: statuses }
 }
 
-function told(files: readonly RequestedFile[], surls: readonly string[], wanted: readonly FileState[]) {
+/** What is pinned is RELEASED, what waits is ABORTED, by either operation. */
+function told(files: readonly RequestedFile[], surls: readonly string[]) {
   const statuses: SurlStatus[] = surls.map((surl) => ({
     surl,
-    status: outcomeOf(fileNamed(files, surl), wanted),
+    status: outcomeOf(fileNamed(files, surl), ['RELEASED', 'ABORTED']),
   }))
   return { returnStatus: statusOfAll(statuses.map(({ status }) => status)), arrayOfFileStatuses: statuses }
 }

@@ -16,7 +16,7 @@ export interface SoapOptions {
   readonly requests: Preparations
   readonly now: () => Date
   /** Told of files that are refused within an answer, before it is given; of all else the listener tells by itself. */
-  refused?(refusal: Refusal): Promise<void>
+  readonly refused?: ((refusal: Refusal) => Promise<void>) | undefined
 }
 
 /**
