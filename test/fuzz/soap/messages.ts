@@ -192,7 +192,7 @@ const lol = (levels: number): string => {
 }
 
 /** Attacks on parsers that are known by name. `isRefused`: no such message may ever be taken. */
-const ATTACKS: Record<string, { isRefused: boolean; make: (random: Random) => string | Buffer }> = {
+export const ATTACKS: Record<string, { isRefused: boolean; make: (random: Random) => string | Buffer }> = {
   'billion laughs': {
     isRefused: true,
     make: (r) => gfal('srmPing', '&l9;').replace('\n', `\n${lol(1 + r(12))}`),
