@@ -85,13 +85,15 @@ t.test(
     const deep = (depth: number) => '<a>'.repeat(depth) + '</a>'.repeat(depth)
     const wide = (count: number) => `<a>${'<b/>'.repeat(count)}</a>`
     const long = (bytes: number) => `<a>${'b'.repeat(bytes - 7)}</a>`
+    const referring = (count: number) => `<a>${'&#65;'.repeat(count)}</a>`
     const rich = (count: number) =>
       `<a ${Array.from({ length: count }, (_, index) => `b${index}="c"`).join(' ')}/>`
     for (const [make, most] of [
       [deep, 32],
-      [wide, 19_998],
+      [wide, 11_998],
       [long, REQUEST_LIMITS.maxBytes],
       [rich, 32],
+      [referring, 12_000],
     ] as const) {
       t.doesNotThrow(() => parse(make(most)), `${most}`)
       t.throws(() => parse(make(most + 1)), { code: 'MDM_BAD_REQUEST' }, `${most + 1}`)

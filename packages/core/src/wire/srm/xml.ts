@@ -16,12 +16,12 @@ export interface Element {
 /** How much is read of a document. */
 export interface XmlLimits {
   readonly maxBytes: number
-  /** start and end tags together */
+  /** start and end tags together; and as many references to characters */
   readonly maxTags: number
 }
 
 /** Of requests, which anybody may send. */
-export const REQUEST_LIMITS: XmlLimits = { maxBytes: 1024 * 1024, maxTags: 20_000 }
+export const REQUEST_LIMITS: XmlLimits = { maxBytes: 1024 * 1024, maxTags: 12_000 }
 /** Of replies, to what was asked: a page of a listing is 1,000 files of 40 tags. */
 export const REPLY_LIMITS: XmlLimits = { maxBytes: 8 * 1024 * 1024, maxTags: 200_000 }
 const MAX_DEPTH = 32
@@ -30,7 +30,7 @@ const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace'
 const DECLARATION =
   /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"utf-8"|'utf-8'))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>/i
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
-const LOOSE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)/
+const ANY_REFERENCE = /&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});/y
 const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));/g
 const PREDEFINED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" } as const
 /** A tag as XML has it, with 32 attributes at most: the parser passes over much that it does not understand. */
@@ -97,14 +97,23 @@ function guarded(bytes: Uint8Array, { maxBytes, maxTags }: XmlLimits): string {
   if (!text.trimEnd().endsWith('>')) throw malformed('it does not end with its root')
   if (text.includes('<!')) throw malformed('it holds a DTD, a comment or a CDATA section')
   if (text.includes('<?')) throw malformed('it holds a processing instruction')
-  if (text.includes(']]>') || LOOSE_AMPERSAND.test(text)) throw malformed('it holds a loose delimiter')
-  let tags = 0
-  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', TAG.lastIndex)) {
-    if (++tags > maxTags) throw malformed('it has too many elements')
-    TAG.lastIndex = at
-    if (!TAG.test(text)) throw malformed('it has a tag that is none, or has too many attributes')
-  }
+  if (text.includes(']]>')) throw malformed('it holds a loose delimiter')
+  requireEach(text, { mark: '<', pattern: TAG, most: maxTags, name: 'tag' })
+  requireEach(text, { mark: '&', pattern: ANY_REFERENCE, most: maxTags, name: 'reference' })
   return text
+}
+
+/** Holds what begins with a mark to its grammar, wherever it is. */
+function requireEach(
+  text: string,
+  { mark, pattern, most, name }: { mark: string; pattern: RegExp; most: number; name: string },
+): void {
+  let count = 0
+  for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, pattern.lastIndex)) {
+    if (++count > most) throw malformed(`it has too many of a ${name}`)
+    pattern.lastIndex = at
+    if (!pattern.test(text)) throw malformed(`it has a ${name} that is none, or has too much in it`)
+  }
 }
 
 /** The content of an element as the parser gives it: children in their order, or text. */
