@@ -9,7 +9,7 @@ import { createDelivery } from '@mdm/server/deliver/delivery'
 import type { SliceSource } from '@mdm/server/dicom/source'
 import { SrmLimits } from '@mdm/server/srm/requests/limits'
 import { openRequests, type RequestsOptions } from '@mdm/server/srm/requests/open-requests'
-import type { PreparationRequest, Requests } from '@mdm/server/srm/requests/requests'
+import type { PreparationRequest, OpenedRequests } from '@mdm/server/srm/requests/requests'
 import { openSiteStore, type SiteStore } from '@mdm/server/store/site-store'
 import { scriptedSource, sends, testVolume, type Script, type TestVolume } from '../deliver/fixture.ts'
 
@@ -29,7 +29,7 @@ export const bob = person('bob')
 
 export interface World {
   readonly volumes: readonly TestVolume[]
-  readonly requests: Requests
+  readonly requests: OpenedRequests
   readonly delivery: Delivery
   readonly db: SiteStore
   readonly dir: string

@@ -14,7 +14,7 @@ import { createLives, pinEnd } from './lives.ts'
 import { newRequest, requireWellFormed } from './new-request.ts'
 import { createOwners } from './owners.ts'
 import { createPins, type PinsOptions } from './pins.ts'
-import type { Asked, PreparationRequest, RequestCounts, RequestKind, Requests } from './requests.ts'
+import type { Asked, PreparationRequest, RequestCounts, RequestKind, OpenedRequests } from './requests.ts'
 import { restoreRequests } from './restore.ts'
 import { openRequestRows } from './rows.ts'
 import { createShares } from './shares.ts'
@@ -42,13 +42,13 @@ export interface RequestsOptions extends Rights, PinsOptions {
  *
  * @throws MDM_STORE
  */
-export async function openRequests(o: RequestsOptions): Promise<Requests> {
+export async function openRequests(o: RequestsOptions): Promise<OpenedRequests> {
   const requests = new KeptRequests(o)
   await requests.restore()
   return requests
 }
 
-class KeptRequests implements Requests {
+class KeptRequests implements OpenedRequests {
   readonly #o: RequestsOptions
   readonly #rows
   readonly #pins

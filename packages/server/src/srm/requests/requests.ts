@@ -86,9 +86,6 @@ export interface Requests {
     token: string,
     o: { surls?: readonly string[]; seconds: number },
   ): Promise<PreparationRequest>
-  /** The version of a volume that the URL with this token gives to this caller now; undefined alike for all others. */
-  turlOf(caller: Caller, turlToken: string): ListedVolume | undefined
-  counts(): RequestCounts
   close(): Promise<void>
 }
 
@@ -100,4 +97,11 @@ export interface RequestCounts {
   readonly pinnedFiles: number
   /** each volume once */
   readonly pinnedBytes: number
+}
+
+/** The same, with what others than its callers ask. */
+export interface OpenedRequests extends Requests {
+  /** The version of a volume that the URL with this token gives to this caller now; undefined alike for all others. */
+  turlOf(caller: Caller, turlToken: string): ListedVolume | undefined
+  counts(): RequestCounts
 }
