@@ -4,6 +4,8 @@ import type { Test } from 'tap'
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import type { Guid, VolumeName } from '@mdm/core/names'
+import type { Access } from '@mdm/server/catalog/access'
+import type { Catalog } from '@mdm/server/catalog/catalog'
 import type { Delivery, DeliveryOptions } from '@mdm/server/deliver/delivery'
 import { createDelivery } from '@mdm/server/deliver/delivery'
 import type { SliceSource } from '@mdm/server/dicom/source'
@@ -33,6 +35,8 @@ export interface World {
   readonly delivery: Delivery
   readonly db: SiteStore
   readonly dir: string
+  readonly access: Pick<Access, 'resolveName' | 'resolveVolume' | 'requireRight' | 'holds' | 'listed'>
+  readonly catalog: Pick<Catalog, 'volume' | 'summary' | 'page' | 'requireThere'>
   readonly audited: Record<string, unknown>[]
   /** times the source of a volume was asked */
   reads(i: number): number
@@ -114,6 +118,36 @@ export async function world(
     quotaBytes: o.quotaBytes ?? 1024 ** 3,
     ...o.delivery,
   })
+  const access = {
+    async resolveName(caller: Caller, name: VolumeName) {
+      const guid = 'guid' in name ? name.guid : undefined
+      if (guid === undefined || of(guid) === undefined || !has('list', caller, guid))
+        throw new MdmError('MDM_NOT_FOUND')
+      return { guid, version: 1, latest: 1 }
+    },
+    async resolveVolume(caller: Caller, name: VolumeName) {
+      const { guid, latest } = await access.resolveName(caller, name)
+      return { record: of(guid)!.record, latest }
+    },
+    async requireRight(caller: Caller, { guid }: { guid: Guid }) {
+      o.looked?.(caller)
+      if (!has('list', caller, guid)) throw new MdmError('MDM_NOT_FOUND')
+      if (!has('read', caller, guid)) throw new MdmError('MDM_DENIED')
+    },
+    holds: async (caller: Caller, { guid }: { guid: Guid }) => has('read', caller, guid),
+    listed: async (caller: Caller, { guid }: { guid: Guid }) => (has('list', caller, guid) ? 1 : undefined),
+  }
+  const catalog = {
+    volume: async (guid: Guid) => of(guid)?.record,
+    summary: async (guid: Guid) => {
+      const record = of(guid)?.record
+      return record && rights.gone.has(guid) ? { ...record, goneSince: '2026-01-01T00:00:00Z' } : record
+    },
+    page: async () => volumes.map(({ record }) => ({ guid: record.guid, latest: 1, isGone: false })),
+    requireThere: async (guid: Guid) => {
+      if (rights.gone.has(guid)) throw new MdmError('MDM_GONE')
+    },
+  }
   const audited: Record<string, unknown>[] = []
   const requests = await openRequests({
     ...{ db, delivery, now, base: BASE, turlKey: o.turlKey ?? KEY },
@@ -122,26 +156,7 @@ export async function world(
     requireAdmitted: async ({ dn }) => {
       if (rights.banned.has(dn)) throw new MdmError('MDM_BANNED')
     },
-    access: {
-      async resolveName(caller, name) {
-        const guid = 'guid' in name ? name.guid : undefined
-        if (guid === undefined || of(guid) === undefined || !has('list', caller, guid))
-          throw new MdmError('MDM_NOT_FOUND')
-        return { guid, version: 1, latest: 1 }
-      },
-      async requireRight(caller, { guid }) {
-        o.looked?.(caller)
-        if (!has('list', caller, guid)) throw new MdmError('MDM_NOT_FOUND')
-        if (!has('read', caller, guid)) throw new MdmError('MDM_DENIED')
-      },
-    },
-    catalog: {
-      volume: async (guid) => of(guid)?.record,
-      summary: async (guid) => of(guid)?.record,
-      requireThere: async (guid) => {
-        if (rights.gone.has(guid)) throw new MdmError('MDM_GONE')
-      },
-    },
+    ...{ access, catalog },
   })
   let ended: Promise<void> | undefined
   const end = () => {
@@ -155,7 +170,7 @@ export async function world(
   const asked = (...which: number[]) =>
     which.map((i) => ({ surl: surl(i), name: { guid: volumes[i]!.record.guid } }))
   return {
-    ...{ volumes, requests, delivery, db, audited, rights, surl, asked, dir },
+    ...{ volumes, requests, delivery, db, audited, rights, surl, asked, dir, access, catalog },
     reads: (i) => sources.get(`s${i}`)!.attempts,
     get: (caller, ...which) =>
       requests.open(caller, { kind: 'get', files: asked(...which), requestId: 'r'.repeat(32) }),

@@ -46,6 +46,7 @@ export interface StreamReply {
 /**
  * Serves one contract: the request is parsed before the handler sees it, the reply before it leaves.
  *
+ * @param o       `maxBodyBytes`: the listener's unless told
  * @param handler returns the contract's reply, or a StreamReply where it has none, or undefined after reply.hijack()
  */
 export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
@@ -54,10 +55,12 @@ export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
   handler: (
     c: RequestContext<z.output<P>, z.output<Q>, z.output<B>>,
   ) => Promise<z.input<R> | StreamReply | undefined>,
+  o: { maxBodyBytes?: number } = {},
 ): void {
   app.route({
     method: contract.method,
     url: contract.path,
+    ...(o.maxBodyBytes === undefined ? {} : { bodyLimit: o.maxBodyBytes }),
     handler: async (request, reply) => {
       const c = contextOf(request, reply)
       const result = await handler({
