@@ -31,6 +31,12 @@ export const SITE_TABLES: Tables = {
   pseudonym_key: ['generation'],
 }
 
+/**
+ * What no backup holds: what storage clients asked for. Pins are of a spool that is not in it either, and what was released since
+ * must not come back; a client whose token is unknown asks again.
+ */
+export const SITE_LEFT_OUT = ['srm_requests', 'srm_files'] as const
+
 export const KEYS_TABLES: Tables = {
   guid_owner: ['guid'],
   share: ['guid', 'kid', 'epoch'],

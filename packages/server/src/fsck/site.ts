@@ -17,6 +17,7 @@ import { checkNotices } from './notices.ts'
 import { checkSets } from './sets.ts'
 import { checkShares } from './shares.ts'
 import { checkSpool } from './spool.ts'
+import { checkStorageRequests } from './storage-requests.ts'
 import { checkVolumes } from './volumes.ts'
 
 /**
@@ -41,6 +42,7 @@ export async function checkSite(file: string, o: { offline?: boolean } = {}): Pr
     const names = config.sources.map(({ name }) => name)
     await checkNotices(db, { sources: names, now: new Date() }, to)
     await checkChanges(db, to)
+    await checkStorageRequests(db, to)
     return { versions, pseudonymKey: await storedKey(db) }
   })
   await checkSpool(path(config.spool.dir), versions, to)
