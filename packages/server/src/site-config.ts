@@ -4,6 +4,7 @@ import { Preset } from '@mdm/core/acl/presets'
 import { Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 import { KeyServerId, SiteId } from '@mdm/core/names'
+import { SrmLimits } from './srm/requests/limits.ts'
 import { AeTitle, SourceConfig } from './dicom/source-config.ts'
 import { Listen, LOOPBACK, operations, Rate, TlsFiles } from './config.ts'
 
@@ -30,6 +31,7 @@ export const SiteConfig = z.strictObject({
     listen: Listen.optional(),
     /** the certificate that grid clients are shown, of a CA that they know and for `host`; the site's own when absent */
     tls: TlsFiles.optional(),
+    limits: SrmLimits.prefault({}),
   }),
   /** 32 bytes, mode 0400: names volumes and seals access lists; pseudonyms are made by a key that the key servers hold */
   pseudonymKey: z.string().min(1),

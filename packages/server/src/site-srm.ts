@@ -1,11 +1,20 @@
+import type { KeyObject } from 'node:crypto'
 import { loadCredential, type Credential } from '@mdm/core/identity/credential'
-import { openFiles, type FilesOptions } from './srm/files.ts'
-import { openEntries, type EntriesOptions } from './srm/entries.ts'
-import { webdavRoutes } from './srm/webdav.ts'
+import type { Audit } from './audit/audit.ts'
+import type { Access } from './catalog/access.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import type { Delivery } from './deliver/delivery.ts'
 import { createDigests } from './deliver/digests.ts'
 import { createApp, type AppOptions } from './http/app.ts'
 import { serve, type Serving } from './http/serve.ts'
+import type { Admission } from './site-admission.ts'
 import type { SiteConfig } from './site-config.ts'
+import { openEntries } from './srm/entries.ts'
+import { openFiles } from './srm/files.ts'
+import { soapRoutes } from './srm/operations/routes.ts'
+import { openRequests } from './srm/requests/open-requests.ts'
+import { webdavRoutes } from './srm/webdav.ts'
+import type { SiteStore } from './store/site-store.ts'
 
 export interface SiteSrmOptions {
   readonly config: Pick<SiteConfig, 'srm' | 'stopSeconds'>
@@ -15,10 +24,16 @@ export interface SiteSrmOptions {
   readonly tls: Credential
   /** as the api's: one caller has one bucket, and is one person, on both */
   readonly app: Pick<AppOptions, 'identify' | 'log' | 'limit' | 'metrics' | 'refused'>
-  readonly delivery: FilesOptions['delivery'] & EntriesOptions['delivery']
-  readonly catalog: FilesOptions['catalog'] & EntriesOptions['catalog']
-  readonly access: FilesOptions['access'] & EntriesOptions['access']
-  readonly audit: FilesOptions['audit']
+  readonly admission: Admission
+  readonly db: SiteStore
+  readonly delivery: Delivery
+  readonly catalog: Catalog
+  readonly access: Access
+  readonly audit: Audit
+  /** makes the tokens of transfer URLs, and nothing else */
+  readonly turlKey: KeyObject
+  readonly now: () => Date
+  readonly recheckMs?: number
 }
 
 /**
@@ -28,17 +43,37 @@ export interface SiteSrmOptions {
  * @throws MDM_CONFIG when a file is wrong, or the address cannot be listened on
  */
 export async function startSiteSrm(o: SiteSrmOptions): Promise<Serving | undefined> {
-  const { listen, tls: files } = o.config.srm
+  const { host, port, listen, tls: own, limits } = o.config.srm
   if (listen === undefined) return undefined
   const tls =
-    files === undefined
+    own === undefined
       ? o.tls
-      : await loadCredential({ certificate: o.path(files.certificate), key: o.path(files.key) })
+      : await loadCredential({ certificate: o.path(own.certificate), key: o.path(own.key) })
   const app = createApp({ ...o.app, tls, speaks: 'httpg' })
-  const { delivery, catalog, access, audit } = o
+  const { db, delivery, catalog, access, audit, turlKey, now, admission } = o
   const digests = createDigests()
   const entries = openEntries({ catalog, access, delivery, digests })
-  const containers = { ...{ delivery, catalog, access, audit }, identify: o.app.identify }
-  webdavRoutes(app, { files: openFiles({ ...containers, entries, digests }), entries })
-  return await serve(app, { ...listen, graceMs: o.config.stopSeconds * 1000 })
+  const { identify, requireAdmitted } = admission
+  const rechecked = o.recheckMs === undefined ? {} : { recheckMs: o.recheckMs }
+  const containers = { delivery, catalog, access, audit, identify, ...rechecked }
+  const files = openFiles({ ...containers, entries, digests })
+  const requests = await openRequests({
+    ...{ db, delivery, catalog, access, audit, turlKey, limits, now, requireAdmitted },
+    base: `https://${host}:${port}`,
+  })
+  try {
+    webdavRoutes(app, { files, entries })
+    soapRoutes(app, { entries, requests, now, refused: o.app.refused })
+    const serving = await serve(app, { ...listen, graceMs: o.config.stopSeconds * 1000 })
+    return {
+      url: serving.url,
+      async stop() {
+        await serving.stop()
+        await requests.close()
+      },
+    }
+  } catch (error) {
+    await requests.close()
+    throw error
+  }
 }

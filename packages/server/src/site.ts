@@ -1,13 +1,6 @@
-import {
-  createHmac,
-  createPrivateKey,
-  createSecretKey,
-  type KeyObject,
-  type X509Certificate,
-} from 'node:crypto'
+import { createHmac, createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { loadCredential } from '@mdm/core/identity/credential'
-import { identify, type Caller } from '@mdm/core/identity/identify'
 import { MdmError } from '@mdm/core/errors'
 import { noCounts } from '@mdm/core/wire/register'
 import { openAudit } from './audit/audit.ts'
@@ -34,7 +27,6 @@ import { createLimiter } from './http/limit.ts'
 import { openLog, type Log } from './http/log.ts'
 import { serve } from './http/serve.ts'
 import { openBanFile } from './keyshares/ban-file.ts'
-import { isBannedHere } from './keyshares/site-groups.ts'
 import { metadataRoutes } from './metadata/routes.ts'
 import { createOperations, reloadLevel, type Running } from './operations.ts'
 import { createRefresh } from './refresh.ts'
@@ -43,7 +35,6 @@ import { previewRoutes } from './register/preview-routes.ts'
 import { openQuarantineDesk } from './register/quarantine-desk.ts'
 import { quarantineRoutes } from './register/quarantine-routes.ts'
 import type { Step } from './register/register-series.ts'
-import { isRecalling } from './register/recall.ts'
 import { createRegistration } from './register/registration.ts'
 import { openReleases } from './register/releases.ts'
 import { openPseudonyms } from './register/pseudonyms/pseudonyms.ts'
@@ -51,6 +42,7 @@ import { registerRoutes } from './register/routes.ts'
 import { signerOf } from './register/seal.ts'
 import { sourceRefused, sourceRoutes } from './register/source-routes.ts'
 import { readSecretFile, SiteConfig } from './site-config.ts'
+import { openAdmission } from './site-admission.ts'
 import { createSiteHealth } from './site-health.ts'
 import { fileKeysOf, openKeyServers } from './site-peers.ts'
 import { openSources } from './site-sources.ts'
@@ -178,27 +170,13 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
       (opened) => opened.close(),
     )
 
-    let recalling = await isRecalling(db)
-    /** Put back from a backup, the site does not know who was banned or revoked since: it answers nobody, nor is it a witness. */
-    const requireRecalled = async (): Promise<void> => {
-      if (!recalling) return
-      recalling = await isRecalling(db)
-      if (recalling) throw new MdmError('MDM_CATCHING_UP')
-    }
     const refresh = createRefresh({ bans, rosters, crls, voms, log, now })
     const refusals = countRefusals(audit, { now: () => now().getTime() })
-    const admit = async (chain: readonly X509Certificate[]): Promise<Caller> => {
-      await refresh()
-      const caller = identify(chain, roster(), now(), crls, voms)
-      if (isBannedHere(bans.principals, caller) || (await groups.isBanned(caller)))
-        throw new MdmError('MDM_BANNED')
-      await requireRecalled()
-      return caller
-    }
+    const admission = await openAdmission({ db, roster, crls, voms, bans, groups, refresh, now })
     const answering = {
       log,
       limit: createLimiter(config.limit),
-      identify: admit,
+      identify: admission.identify,
       metrics: measured.requests,
       refused: (refusal: Refusal) => noteRefusal(audit, refusals, refusal),
     }
@@ -224,13 +202,16 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     quarantineRoutes(app, { desk: openQuarantineDesk(db, audit), releases, roster, audit, now })
     previewRoutes(app, { db, site, localKey, retained, sources, roster, audit })
     const rechecked = o.recheckMs === undefined ? {} : { recheckMs: o.recheckMs }
-    deliveryRoutes(app, { delivery, catalog, access, audit, identify: admit, ...rechecked })
+    deliveryRoutes(app, { delivery, catalog, access, audit, identify: admission.identify, ...rechecked })
     await audit.record({ event: 'server-started', outcome: 'done' })
     const local = await measured.listen(health.local)
     if (local !== undefined) closing.add(local, (opened) => opened.stop())
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
-    const srmOptions = { config, path, tls, delivery, catalog, access, audit, app: answering }
-    const srm = await startSiteSrm(srmOptions).catch(async (error: unknown) => {
+    const srm = await startSiteSrm({
+      ...{ config, path, tls, db, delivery, catalog, access, audit, admission, now, app: answering },
+      turlKey: derived(localKey, 'mdm-srm-turl-v1'),
+      ...rechecked,
+    }).catch(async (error: unknown) => {
       await serving.stop()
       throw error
     })

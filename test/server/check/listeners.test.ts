@@ -19,7 +19,7 @@ t.test('a port of the listeners is free, taken by the site itself, or by another
   t.match(await look(true), [{ level: 'fault', next: /restart/ }])
   const hooks = { host: '127.0.0.1', port, secretFile: 'hook.secret' }
   t.match(await checkListeners({ hooks, sources: [] }, { runs: false }), [{ level: 'ok' }])
-  const srm = { host: 'se.example', port: 8443, listen: { host: '127.0.0.1', port } }
+  const srm = { listen: { host: '127.0.0.1', port } }
   t.match(await checkListeners({ srm, sources: [] }, { runs: true }), [{ level: 'fault', next: /restart/ }])
   const elsewhere = { dicom: dicom(port, '192.0.2.1'), sources: [] }
   t.match(await checkListeners(elsewhere, { runs: false }), [{ level: 'fault', message: /no address/ }])

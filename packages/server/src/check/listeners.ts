@@ -4,8 +4,10 @@ import { fault, good, warn, type Finding } from '@mdm/core/findings'
 import type { SiteConfig } from '../site-config.ts'
 
 type Sources = SiteConfig['sources']
-type Checked = Pick<SiteConfig, 'dicom' | 'hooks'> &
-  Partial<Pick<SiteConfig, 'srm'>> & { readonly sources: Sources }
+type Checked = Pick<SiteConfig, 'dicom' | 'hooks'> & {
+  readonly srm?: Pick<SiteConfig['srm'], 'listen'>
+  readonly sources: Sources
+}
 
 /**
  * Can the listeners for grid clients, C-STORE and web hooks be opened, and is every sender the sender of one source?
