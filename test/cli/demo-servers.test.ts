@@ -30,7 +30,7 @@ t.test('two demos run at once, each its own, and each goes down alone', async (t
   t.equal(a.code, 0, a.stdout)
   t.equal(b.code, 0, b.stdout)
   t.strictSame(Object.keys(a.json), ['dir', 'site', 'keyServers', 'users'])
-  t.strictSame(Object.keys(a.json.site), ['api', 'pid', 'dir'])
+  t.strictSame(Object.keys(a.json.site), ['api', 'srm', 'pid', 'dir'])
   t.strictSame(Object.keys(a.json.keyServers[0]), ['url', 'pid', 'dir'])
   t.strictSame(Object.keys(a.json.users), ['admin', 'physician', 'scientist', 'backup', 'stranger'])
   t.equal(a.json.keyServers.length, 3)

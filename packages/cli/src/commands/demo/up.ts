@@ -52,6 +52,7 @@ export default class DemoUp extends BaseCommand {
     const grid = await demoUp(dir, { source, keyServers, threshold, live, signal: this.signal })
     const servers = [
       ['site', grid.site.api, grid.site.pid],
+      ['  for grid clients', grid.site.srm, grid.site.pid],
       ...grid.keyServers.map((k) => ['key server', k.url, k.pid]),
     ]
     this.print(table(['server', 'address', 'pid'], servers))
