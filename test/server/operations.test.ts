@@ -18,6 +18,7 @@ import { startKeyServer } from '../../packages/server/src/keys.ts'
 import type { Running } from '../../packages/server/src/operations.ts'
 import { startSite } from '../../packages/server/src/site.ts'
 import { openLog } from '../../packages/server/src/http/log.ts'
+import { plainRequest } from '../fixtures/plain-request.ts'
 import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from './site-grid.ts'
 
 t.setTimeout(120_000)
@@ -79,12 +80,18 @@ t.test('metrics say how much, and never of whom', async (t) => {
   await query(scientist, 'modality=CT')
   await t.rejects(readWhole(await grid.as('stranger'), guid), { code: 'MDM_NOT_FOUND' })
 
+  const named = `${site.srmUrl}/mdm/${guid}`
+  await plainRequest(grid.provisioned.users['scientist']!.config, named, { method: 'PROPFIND' })
+
   const ofSite = await textOf(`${site.metricsUrl}/metrics`)
   const ofKeys = await textOf(`${keys.metricsUrl}/metrics`)
   for (const line of [
     /^mdm_http_requests_total\{method="GET",route="\/v1\/content\/:name",class="2xx"\} 1$/m,
     /^mdm_http_requests_total\{method="GET",route="\/v1\/content\/:name",class="4xx"\} 1$/m,
     /^mdm_http_request_seconds_bucket\{route="\/v1\/content\/:name",le="\+Inf"\} 2$/m,
+    /^mdm_http_requests_total\{method="PROPFIND",route="\/mdm\/:name",class="2xx"\} 1$/m,
+    /^mdm_srm_requests 0$/m,
+    /^mdm_srm_files\{state="pinned"\} 0$/m,
     /^mdm_refusals_total\{code="MDM_NOT_FOUND"\} 1$/m,
     /^mdm_registrations_total\{outcome="registered"\} 1$/m,
     /^mdm_audit_events_total\{event="volume\.get",outcome="done",written="true"\} 1$/m,

@@ -6,12 +6,14 @@ import type { Catalog } from './catalog/catalog.ts'
 import type { Delivery } from './deliver/delivery.ts'
 import { createDigests } from './deliver/digests.ts'
 import { createApp, type AppOptions } from './http/app.ts'
+import type { Registry } from './http/metrics/registry.ts'
 import { serve, type Serving } from './http/serve.ts'
 import type { Admission } from './site-admission.ts'
 import type { SiteConfig } from './site-config.ts'
 import { openEntries } from './srm/entries.ts'
 import { openFiles } from './srm/files.ts'
 import { soapRoutes } from './srm/operations/routes.ts'
+import { measureRequests } from './srm/requests/measure.ts'
 import { openRequests } from './srm/requests/open-requests.ts'
 import { webdavRoutes } from './srm/webdav.ts'
 import type { SiteStore } from './store/site-store.ts'
@@ -32,6 +34,7 @@ export interface SiteSrmOptions {
   readonly audit: Audit
   /** makes the tokens of transfer URLs, and nothing else */
   readonly turlKey: KeyObject
+  readonly registry: Registry
   readonly now: () => Date
   readonly recheckMs?: number
 }
@@ -62,6 +65,7 @@ export async function startSiteSrm(o: SiteSrmOptions): Promise<Serving | undefin
     base: `https://${host}:${port}`,
   })
   try {
+    measureRequests(o.registry, requests)
     webdavRoutes(app, { files, entries })
     soapRoutes(app, { entries, requests, now, refused: o.app.refused })
     const serving = await serve(app, { ...listen, graceMs: o.config.stopSeconds * 1000 })

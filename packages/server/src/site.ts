@@ -209,7 +209,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const serving = await serve(app, { ...config.listen, graceMs: config.stopSeconds * 1000 })
     const srm = await startSiteSrm({
       ...{ config, path, tls, db, delivery, catalog, access, audit, admission, now, app: answering },
-      turlKey: derived(localKey, 'mdm-srm-turl-v1'),
+      ...{ turlKey: derived(localKey, 'mdm-srm-turl-v1'), registry: measured.registry },
       ...rechecked,
     }).catch(async (error: unknown) => {
       await serving.stop()
