@@ -78,6 +78,19 @@ t.test('the delegation flag is taken off in whatever piece it comes, once', asyn
   t.equal(await read(/never/), '', 'a second one is no request')
 })
 
+t.test('a large body behind the flag arrives whole and in order', async (t) => {
+  const { url } = await listenHttpg(t)
+  const body = Array.from({ length: 200_000 }, (_, i) => i.toString(36)).join(' ')
+  const request = `0${requestOf('POST /large', body)}`
+  for (const piece of [request.length, 70_000, 16_384, 1_000]) {
+    const { socket, read } = await open(url)
+    for (let at = 0; at < request.length; at += piece) socket.write(request.slice(at, at + piece))
+    const answer = await read(/ 4abj\.$/)
+    t.ok(answer.endsWith(`POST /large ${body}.`), `in pieces of ${piece}`)
+    socket.destroy()
+  }
+})
+
 t.test('the D of DELETE is left alone, and D as a flag is no request', async (t) => {
   const { url } = await listenHttpg(t)
   const whole = await open(url)
