@@ -15,11 +15,13 @@ import { openFiles } from './srm/files.ts'
 import { soapRoutes } from './srm/operations/routes.ts'
 import { measureRequests } from './srm/requests/measure.ts'
 import { openRequests } from './srm/requests/open-requests.ts'
+import { tapeRoutes } from './srm/tape/routes.ts'
+import { turlRoutes } from './srm/turl.ts'
 import { webdavRoutes } from './srm/webdav.ts'
 import type { SiteStore } from './store/site-store.ts'
 
 export interface SiteSrmOptions {
-  readonly config: Pick<SiteConfig, 'srm' | 'stopSeconds'>
+  readonly config: Pick<SiteConfig, 'site' | 'srm' | 'stopSeconds'>
   /** makes a path of the configuration absolute */
   readonly path: (relative: string) => string
   /** the site's own, where the storage element has no certificate of its own */
@@ -46,6 +48,7 @@ export interface SiteSrmOptions {
  * @throws MDM_CONFIG when a file is wrong, or the address cannot be listened on
  */
 export async function startSiteSrm(o: SiteSrmOptions): Promise<Serving | undefined> {
+  const { site, stopSeconds } = o.config
   const { host, port, listen, tls: own, limits } = o.config.srm
   if (listen === undefined) return undefined
   const tls =
@@ -58,17 +61,20 @@ export async function startSiteSrm(o: SiteSrmOptions): Promise<Serving | undefin
   const entries = openEntries({ catalog, access, delivery, digests })
   const { identify, requireAdmitted } = admission
   const rechecked = o.recheckMs === undefined ? {} : { recheckMs: o.recheckMs }
-  const containers = { delivery, catalog, access, audit, identify, ...rechecked }
-  const files = openFiles({ ...containers, entries, digests })
+  const files = { delivery, catalog, access, audit, identify, entries, digests, ...rechecked }
+  const base = `https://${host}:${port}`
   const requests = await openRequests({
     ...{ db, delivery, catalog, access, audit, turlKey, limits, now, requireAdmitted },
-    base: `https://${host}:${port}`,
+    base,
   })
   try {
     measureRequests(o.registry, requests)
-    webdavRoutes(app, { files, entries })
-    soapRoutes(app, { entries, requests, now, refused: o.app.refused })
-    const serving = await serve(app, { ...listen, graceMs: o.config.stopSeconds * 1000 })
+    const { refused } = o.app
+    webdavRoutes(app, { files: openFiles(files), entries })
+    turlRoutes(app, { requests, files })
+    tapeRoutes(app, { requests, entries, site, base, refused })
+    soapRoutes(app, { entries, requests, now, refused })
+    const serving = await serve(app, { ...listen, graceMs: stopSeconds * 1000 })
     return {
       url: serving.url,
       async stop() {

@@ -1,8 +1,8 @@
 import type { Registry } from '../../http/metrics/registry.ts'
-import type { Requests } from './requests.ts'
+import type { OpenedRequests } from './requests.ts'
 
 /** What the operator sees of what grid clients asked to be prepared, of all together. */
-export function measureRequests(registry: Registry, requests: Pick<Requests, 'counts'>): void {
+export function measureRequests(registry: Registry, requests: Pick<OpenedRequests, 'counts'>): void {
   registry.gauge('mdm_srm_requests', 'Requests of grid clients with a file that waits or is pinned.', {
     read: () => requests.counts().openRequests,
   })
