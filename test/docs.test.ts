@@ -51,7 +51,15 @@ t.test('every error of the table is used', async (t) => {
 })
 
 t.test('documents name only errors that exist', async (t) => {
-  const environment = new Set(['MDM_CONFIG', 'MDM_SITE', 'MDM_CERT', 'MDM_KEY', 'MDM_PEERS', 'MDM_TEST_DATA'])
+  const environment = new Set([
+    'MDM_CONFIG',
+    'MDM_SITE',
+    'MDM_CERT',
+    'MDM_KEY',
+    'MDM_SRM',
+    'MDM_PEERS',
+    'MDM_TEST_DATA',
+  ])
   const unknown = documents.flatMap((path) =>
     (read(path).match(/\bMDM_[A-Z_]*[A-Z]\b/g) ?? [])
       .filter((name) => !isErrorCode(name) && !environment.has(name))

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { cliCommands } from '../fixtures/cli-commands.ts'
 import { addEchoes } from '../fixtures/echoes.ts'
 import { runMdm, startGrid, type Grid } from '../fixtures/grid.ts'
+import { startStorageElement } from '../fixtures/storage-element.ts'
+import { makeStoragePki } from '../fixtures/storage-pki.ts'
 import { addSeries } from '../server/site-grid.ts'
 
 t.setTimeout(600_000)
@@ -22,7 +24,7 @@ const allowed = (example: string) => (/\| head/.test(example) ? [0, 141] : [0])
 t.test('every example of every help text runs', async (t) => {
   const commands = await cliCommands()
   const grid = await startGrid(t)
-  const words = await valuesFor(grid)
+  const words = await valuesFor(t, grid)
   const path = await pathWithMdm(grid)
   const used = new Set<string>()
 
@@ -71,7 +73,7 @@ async function filledIn(example: string, words: Words, scratch: string, used: Se
   return command
 }
 
-async function valuesFor(grid: Grid): Promise<Words> {
+async function valuesFor(t: Test, grid: Grid): Promise<Words> {
   const { registered } = (await grid.ok('admin', ['register', '--json'])).json
   await addEchoes(join(grid.dir, 'source'), 'echoes')
   const { sets } = (await grid.ok('admin', ['register', '--json'])).json
@@ -82,6 +84,9 @@ async function valuesFor(grid: Grid): Promise<Words> {
   const at = (path: string) => resolve(dirname(grid.users.admin.config), path)
   const container = join(grid.scratch, 'example.mdm')
   await grid.ok('admin', ['get', volume.guid, '--level', 'raw', '-o', container])
+  const pki = await makeStoragePki(t)
+  const element = await startStorageElement(t, pki.issue())
+  element.files.set(`/mdm/${volume.guid}`, { content: await readFile(container), headers: {} })
   return {
     GUID: () => volume.guid,
     LFN: () => volume.lfn,
@@ -90,6 +95,9 @@ async function valuesFor(grid: Grid): Promise<Words> {
     ISSUER: () => me.issuer,
     SITE: () => me.site,
     SOURCE: () => volume.source,
+    SURL: () => element.surl(`/mdm/${volume.guid}`),
+    SRM: () => element.endpoint,
+    CERTIFICATES: () => pki.dir,
     CONTAINER: () => container,
     QUARANTINE_ID: async () => {
       const { stdout } = await grid.ok('admin', ['quarantine', 'ls', '--ids'])

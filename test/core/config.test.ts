@@ -7,6 +7,7 @@ import {
   defaultConfigFile,
   loadConfig,
   saveConfig,
+  storedConfig,
   trustedRoster,
   type ClientConfig,
 } from '@mdm/core/config'
@@ -136,13 +137,18 @@ t.test('the SRM service and the folder of CAs are kept and overridden like all e
   t.match(JSON.parse(await readFile(file, 'utf8')), { srm, caDir: 'cas' })
 })
 
-t.test('a later roster is kept, and nothing of the environment beside it', async (t) => {
-  const file = await written(t, { sites: {} })
-  const env = { MDM_CONFIG: file, MDM_CERT: '/e.pem', MDM_KEY: '/e.key', X509_CERT_DIR: '/grid/cas' }
-  const inForce = await loadConfig({}, env)
-  const { config } = await addRoster(inForce, FIRST, { fingerprint: FINGERPRINT })
-  t.match(config, { site: 'demo', credential: { certificate: '/e.pem' }, caDir: '/grid/cas' })
-  t.strictSame(Object.keys(JSON.parse(await readFile(file, 'utf8'))).sort(), ['site', 'sites'])
+t.test('what the environment adds is not what is stored', async (t) => {
+  const file = await written(t, { site: 'in-file', sites: {} })
+  t.strictSame(
+    Object.entries(await storedConfig(file)).filter(([, value]) => value !== undefined),
+    [
+      ['file', file],
+      ['site', 'in-file'],
+      ['sites', {}],
+    ],
+  )
+  const { file: none } = await fresh(t)
+  t.strictSame(await storedConfig(none), { file: none, sites: {} }, 'and where there is none it is empty')
 })
 
 t.test('a malformed or missing file is said to be so', async (t) => {

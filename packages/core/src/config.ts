@@ -133,10 +133,13 @@ export async function addRoster(
   const roster = await acceptRoster(held, jws, o)
   const file = known?.roster ?? join(dirname(config.file), 'rosters', `${site}.jws`)
   await writeWhole(file, `${roster.jws}\n`)
-  const stored = await storedConfig(config.file)
-  const sites = { ...config.sites, [site]: { roster: file } }
-  await saveConfig({ ...stored, site: stored.site ?? site, sites })
-  return { config: { ...config, site: config.site ?? site, sites }, roster }
+  const changed = {
+    ...config,
+    site: config.site ?? site,
+    sites: { ...config.sites, [site]: { roster: file } },
+  }
+  await saveConfig(changed)
+  return { config: changed, roster }
 }
 
 /**

@@ -55,7 +55,7 @@ export default class Get extends BaseCommand {
     '<%= config.bin %> <%= command.id %> LFN -o volumes/ --format nifti --json',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz',
     '<%= config.bin %> <%= command.id %> GUID --level raw -o brain.mdm',
-    '<%= config.bin %> <%= command.id %> "SURL" --level raw -o brain.mdm',
+    '<%= config.bin %> <%= command.id %> "SURL" --level raw --ca-dir CERTIFICATES -o brain.mdm',
     '<%= config.bin %> <%= command.id %> GUID --level raw --srm SRM --ca-dir CERTIFICATES -o brain.mdm',
     '<%= config.bin %> <%= command.id %> GUID -o brain.nii.gz --sidecar',
     '<%= config.bin %> <%= command.id %> GUID --slices 2-4 -o part.nrrd',

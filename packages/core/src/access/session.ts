@@ -1,4 +1,4 @@
-import { addRoster, trustedRoster, type ClientConfig } from '../config.ts'
+import { addRoster, storedConfig, trustedRoster, type ClientConfig } from '../config.ts'
 import { spkiDigest } from '../crypto/spki.ts'
 import { MdmError } from '../errors.ts'
 import { Peer } from '../grid/http.ts'
@@ -57,9 +57,11 @@ class OpenSession implements Session {
         .call(getRosters, { params: { site }, query: { since: seq + 1 } })
         .catch(() => undefined)
       if (later === undefined || later.rosters.length === 0) continue
-      let config = this.config
+      // What flags and the environment say is in force, and not to be kept.
+      let stored: ClientConfig = { ...(await storedConfig(this.config.file)), sites: this.config.sites }
       let roster = this.roster
-      for (const jws of later.rosters) ({ config, roster } = await addRoster(config, jws, {}))
+      for (const jws of later.rosters) ({ config: stored, roster } = await addRoster(stored, jws, {}))
+      const config = { ...this.config, sites: stored.sites }
       // Transfers under way keep their connections until the session ends.
       this.#retired.push(this.site, ...this.keyServers.map((k) => k.peer))
       Object.assign(this, new OpenSession(config, this.credential, roster))

@@ -29,7 +29,7 @@ export async function openStorage(config: ClientConfig, o: StorageOptions = {}):
   if (config.credential === undefined)
     throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set --cert FILE --key FILE"')
   const credential = await loadCredential(config.credential)
-  if (credential.identity.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
+  if (credential.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
   const [cas, rosters] = await Promise.all([
     readCaFolder(config.caDir ?? DEFAULT_CA_FOLDER),
     Promise.all(Object.keys(config.sites).map((site) => trustedRoster(config, SiteId.parse(site)))),
