@@ -82,6 +82,18 @@ t.test('a revocation list of the folder counts for servers', async (t) => {
   t.equal(await ping(), 'v2.2', 'and where there is none nothing is revoked')
 })
 
+t.test('a signing policy of the folder counts for servers', async (t) => {
+  const pki = await makeStoragePki(t)
+  const element = await startStorageElement(t, pki.issue())
+  const ping = async () => await (await serviceAt(t, element, { dir: pki.dir })).service.ping()
+  await pki.allow('/CN=*')
+  t.equal(await ping(), 'v2.2')
+  await pki.allow('/DC=org/*')
+  await t.rejects(ping(), { code: 'MDM_PEER', message: /may not give/ }, 'another name')
+  await pki.allow(undefined)
+  await t.rejects(ping(), { code: 'MDM_CONFIG' }, 'a policy that cannot be read')
+})
+
 t.test('a folder of CAs holds what it holds', async (t) => {
   const pki = await makeStoragePki(t)
   await writeFile(join(pki.dir, '00000000.0'), 'no certificate')

@@ -25,12 +25,13 @@ export interface CaFolder {
   readonly certificates: readonly string[]
   /**
    * Fails when a CA of the folder has a revocation list there (HASH.r0) and the list names a certificate of the chain, cannot be
-   * used, or has ended. A CA without a list revokes nothing.
+   * used, or has ended; and when it has a signing policy that does not let it give a name of the chain, or cannot be used. A CA
+   * without a list revokes nothing, one without a policy may give any name.
    *
    * @param chain leaf first, already verified
    * @throws MDM_PEER | MDM_CONFIG
    */
-  requireUnrevoked(chain: readonly X509Certificate[], now: Date): void
+  requireGood(chain: readonly X509Certificate[], now: Date): void
 }
 
 /**
@@ -62,27 +63,37 @@ export async function readCaFolder(dir: string, now = new Date()): Promise<CaFol
   await lists.refresh(held, now)
   return {
     certificates: held.map(({ certificate }) => certificate.toString()),
-    requireUnrevoked(chain, time) {
+    requireGood(chain, time) {
       for (const certificate of chain)
         for (const ca of held)
-          if (certificate.checkIssued(ca.certificate)) requireNotListed(lists, ca, certificate, time)
+          if (!isItself(certificate, ca) && certificate.checkIssued(ca.certificate))
+            requireIssuable(lists, ca, certificate, time)
     },
   }
 }
 
-function requireNotListed(lists: CrlFolder, ca: HeldCa, certificate: X509Certificate, now: Date): void {
+/** What a CA says of itself is nothing that its own list or policy is about. */
+function isItself(certificate: X509Certificate, ca: HeldCa): boolean {
+  return certificate.fingerprint256 === ca.certificate.fingerprint256
+}
+
+function requireIssuable(lists: CrlFolder, ca: HeldCa, certificate: X509Certificate, now: Date): void {
   const isDamaged = lists.faults.some(({ file }) =>
     ca.hashes.some((hash) => basename(file).startsWith(`${hash}.r`)),
   )
-  if (lists.listOf(ca) === undefined && !isDamaged) return
   try {
-    lists.requireUnrevoked(ca, readCertificate(certificate.raw), now)
+    const identity = readCertificate(certificate.raw)
+    lists.requireMayName(ca, identity)
+    if (lists.listOf(ca) !== undefined || isDamaged) lists.requireUnrevoked(ca, identity, now)
   } catch (cause) {
-    if (cause instanceof MdmError && cause.code === 'MDM_REVOKED')
+    const { code } = cause as MdmError
+    if (code === 'MDM_REVOKED')
       throw new MdmError('MDM_PEER', 'the certificate of the server was revoked by its CA', { cause })
+    if (code === 'MDM_UNAUTHENTICATED')
+      throw new MdmError('MDM_PEER', 'the server has a certificate that its CA may not give', { cause })
     throw new MdmError(
       'MDM_CONFIG',
-      'the revocation list of the CA of the server (X509_CERT_DIR) has ended or cannot be used: fetch it anew',
+      'the revocation list or signing policy of the CA of the server (X509_CERT_DIR) has ended or cannot be used: fetch it anew',
       { cause },
     )
   }

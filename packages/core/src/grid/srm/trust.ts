@@ -35,7 +35,7 @@ export function requireTrusted(socket: TLSSocket, trust: ServerTrust, host: stri
       `${host} is not a service of an accepted roster, nor known to the CAs of X509_CERT_DIR (${why})`,
     )
   }
-  trust.cas.requireUnrevoked(chainOf(certificate), now)
+  trust.cas.requireGood(chainOf(certificate), now)
 }
 
 function isValid({ validFrom, validTo }: X509Certificate, now: Date): boolean {
