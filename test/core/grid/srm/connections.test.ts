@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -8,10 +9,11 @@ import { StorageConnections } from '@mdm/core/grid/srm/connections'
 import { readCaFolder } from '@mdm/core/grid/srm/ca-folder'
 import { SrmService } from '@mdm/core/grid/srm/service'
 import { parseEndpoint } from '@mdm/core/grid/srm/srm-url'
+import { writeProxy } from '@mdm/core/identity/proxy/write-proxy'
 import { caller, pinOf, type ServicePair } from '../../../fixtures/loopback.ts'
 import { startStorageElement, type StorageElement } from '../../../fixtures/storage-element.ts'
 import { makeStoragePki } from '../../../fixtures/storage-pki.ts'
-import { ec, servicePair } from '../../identity/certificates.ts'
+import { certificate, ec, name, servicePair } from '../../identity/certificates.ts'
 
 const NOBODY = '/nonexistent/certificates'
 
@@ -38,6 +40,29 @@ t.test('a connection to httpg begins with one octet in a record of its own, over
   const reply = await connections.get(new URL(element.turl('/f')), {}, undefined)
   t.equal(reply.status, 200, 'a transfer begins with its request')
   reply.discard()
+})
+
+t.test('a proxy is shown with the certificate of its owner', async (t) => {
+  const pki = await makeStoragePki(t)
+  const element = await startStorageElement(t, pki.issue())
+  const key = ec()
+  const owner = certificate({ subject: name(['CN', 'owner']), key })
+  const own = ec()
+  const now = new Date()
+  const proxy = writeProxy({
+    issuer: { chain: [owner], key },
+    ...{ holder: createPublicKey(own), policy: { language: 'inheritAll' }, now },
+    notAfter: new Date(now.getTime() + 3_600_000),
+  })
+  const credential = {
+    certificate: `${proxy}${owner}`,
+    key: own.export({ type: 'pkcs8', format: 'pem' }) as string,
+  }
+  const trust = { cas: await readCaFolder(pki.dir), pins: new Set<string>() }
+  const connections = new StorageConnections({ trust, credential })
+  t.teardown(() => connections.close())
+  t.equal(await new SrmService(parseEndpoint(element.endpoint), connections).ping(), 'v2.2')
+  t.match(element.clients[0], /^CN=owner\/CN=\d+ < CN=owner( <|$)/)
 })
 
 t.test('a server is trusted by a CA of the folder for its own name, or by a key of a roster', async (t) => {
