@@ -21,7 +21,11 @@ export default class AclRevoke extends BaseCommand {
     }),
   }
   static override flags = {
-    from: Flags.string({ required: true, helpValue: 'DN', description: 'distinguished name, or group:NAME' }),
+    from: Flags.string({
+      required: true,
+      helpValue: 'DN',
+      description: 'distinguished name, group:NAME or an FQAN',
+    }),
     issuer: Flags.string({
       helpValue: 'DN',
       description: 'CA that names the user; needed when the site accepts several',
