@@ -79,6 +79,17 @@ t.test('what is granted to an FQAN is its holders’, through the site and the k
   t.equal(got.code, 0, got.stderr)
   t.match(await readFile(file), /^NRRD/)
 
+  for (const [server, event] of [
+    [site, 'volume.get'],
+    [grid.provisioned.keyServers[0]!, 'shares-released'],
+  ] as const) {
+    const log = await readFile(join(server.dir, 'audit.jsonl'), 'utf8')
+    const record = log
+      .split('\n')
+      .find((line) => line.includes(`"${event}"`) && line.includes('alice martin'))
+    t.match(JSON.parse(record ?? '{}'), { caller: { proxy: 'full', fqans: [`/${VO}`, ROLE] } }, event)
+  }
+
   t.match(JSON.stringify(await asAdmin('acl', 'show', guid)), `"fqan":"${ROLE}"`)
   await asAdmin('acl', 'revoke', guid, '--from', ROLE)
   t.equal(await get([ROLE]), 'MDM_NOT_FOUND', 'a revoke counts at once')

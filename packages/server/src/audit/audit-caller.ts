@@ -4,6 +4,10 @@ import type { AuditCaller } from './audit.ts'
 /** A caller as the audit log names it. */
 export function auditCaller(caller: Caller): AuditCaller {
   const { dn, issuer, spki } = caller
-  const proxy = caller.kind === 'user' ? caller.proxy : undefined
-  return { dn, issuer, spki, ...(proxy === undefined ? {} : { proxy }) }
+  const { proxy, fqans = [] } = caller.kind === 'user' ? caller : {}
+  return {
+    ...{ dn, issuer, spki },
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(fqans.length === 0 ? {} : { fqans }),
+  }
 }

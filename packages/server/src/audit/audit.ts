@@ -10,6 +10,8 @@ export interface AuditCaller {
   readonly spki: string
   /** how a proxy acted for the owner of this name; absent where his own key was proven */
   readonly proxy?: 'full' | 'limited' | 'restricted'
+  /** groups and roles that he showed and that count here, by which he may have the right; absent where there are none */
+  readonly fqans?: readonly string[]
 }
 
 /** What is written down. Never keys, shares, DICOM values, patient data or the text of another's error. */

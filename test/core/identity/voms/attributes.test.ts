@@ -337,6 +337,11 @@ t.test('of all that a chain carries sixteen are looked at, the nearest to the ow
   t.strictSame(below(full, full), [])
 })
 
+t.test('the first 64 FQANs count', async (t) => {
+  const fqans = Array.from({ length: 70 }, (_, i) => `${FQAN.vo}/group${i}`)
+  t.strictSame(ofAlice({ fqans }), fqans.slice(0, 64))
+})
+
 t.test('the extension with attributes is read in its one form only', async (t) => {
   const one = site.attributes(alice)
   const [oid] = carrying(one)

@@ -7,6 +7,8 @@ import { isHostName, isVoName } from './vo-names.ts'
 import { NO_VOMS, type VomsServers } from './voms-servers.ts'
 
 const MAX_FILES = 2_048
+/** FQANs of one caller, each of which is compared with lists and written into records. */
+const MAX_FQANS = 64
 const ENDING = '.lsc'
 
 /** A file or folder that is not used, and why. */
@@ -73,7 +75,7 @@ export function openVomsFolder(dir: string | undefined): VomsFolder {
     explain,
     fqansOf(...asked) {
       const holding = explain(...asked).filter(({ refusal }) => refusal === undefined)
-      return [...new Set(holding.flatMap(({ attributes }) => attributes?.fqans ?? []))]
+      return [...new Set(holding.flatMap(({ attributes }) => attributes?.fqans ?? []))].slice(0, MAX_FQANS)
     },
   }
 }
