@@ -22,7 +22,10 @@ const LOCALITY = { ONLINE: 'ONLINE_AND_NEARLINE', NEARLINE: 'NEARLINE', UNAVAILA
 export const ls: Handler<'srmLs'> = async (call) => {
   const details: FolderDetail[] = []
   for (const surl of call.request.arrayOfSURLs) details.push(await detailOf(call, surl))
-  return { returnStatus: statusOfAll(details.map(({ status }) => status ?? SUCCESS)), details }
+  const tooMany = details.find(({ status }) => status?.statusCode === 'SRM_TOO_MANY_RESULTS')?.status
+  // gfal2 pages where the path says so, ARC where the whole does.
+  const returnStatus = tooMany ?? statusOfAll(details.map(({ status }) => status ?? SUCCESS))
+  return { returnStatus, details }
 }
 
 async function detailOf(call: Call<'srmLs'>, surl: string): Promise<FolderDetail> {
