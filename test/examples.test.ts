@@ -61,7 +61,7 @@ t.test('every example runs and does what it says', async (t) => {
   })
 
   const rows = (await grid.ok('admin', ['ls', '--json'])).json.rows
-  const { guid, shape, bytes } = rows.find((v: { modality: string }) => v.modality === 'MR')
+  const { guid, surl, shape, bytes } = rows.find((v: { modality: string }) => v.modality === 'MR')
   const voxelBytes = shape[0] * shape[1] * shape[2] * 2
   const inFolder = (name: string) => join(grid.scratch, name)
 
@@ -118,10 +118,13 @@ t.test('every example runs and does what it says', async (t) => {
     for (const server of status.json.keys[0].servers) t.equal(server.share, 'none', server.url)
   })
 
-  await t.test('three programs, one for each level of access', async (t) => {
+  await t.test('programs, one for each level of access', async (t) => {
     const copy = inFolder('copy.mdm')
     t.match(await example('physician', 'level-1-raw.ts', guid, copy), /bytes of ciphertext/)
     t.ok((await stat(copy)).size > voxelBytes, 'the copy holds the whole volume')
+    const stored = inFolder('stored.mdm')
+    t.match(await example('physician', 'level-1-srm.ts', surl, stored), `bytes of ciphertext of ${guid}`)
+    t.equal((await stat(stored)).size, bytes)
     t.match(
       await example('scientist', 'level-2-decrypt.ts', guid),
       `the whole volume has ${voxelBytes} bytes of voxels`,
