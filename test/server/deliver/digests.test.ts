@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, truncateSync } from 'node:fs'
 import { deflateSync } from 'node:zlib'
 import t from 'tap'
-import { adler32 } from '@mdm/server/deliver/adler32'
+import { adler32 } from '@mdm/core/crypto/adler32'
 import { createDigests } from '@mdm/server/deliver/digests'
 import {
   bytesOf,

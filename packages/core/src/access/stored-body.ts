@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Adler32 } from '../crypto/adler32.ts'
+import { adler32 } from '../crypto/adler32.ts'
 import { parseContainerHeader, type ContainerHeader } from '../crypto/container/reader.ts'
 import { MdmError } from '../errors.ts'
 import type { SrmService } from '../grid/srm/service.ts'
@@ -90,15 +90,15 @@ async function* checked(
   body: AsyncIterable<Buffer>,
   said: () => Promise<{ readonly adler32?: string; readonly sha256?: string }>,
 ): AsyncGenerator<Buffer> {
-  const adler32 = new Adler32()
+  let sum = 1
   const sha256 = createHash('sha256')
   for await (const chunk of body) {
-    adler32.update(chunk)
+    sum = adler32(chunk, sum)
     sha256.update(chunk)
     yield chunk
   }
   const expected = await said()
-  const [adler, sha] = [adler32.digest(), sha256.digest('base64')]
+  const [adler, sha] = [sum.toString(16).padStart(8, '0'), sha256.digest('base64')]
   if ((expected.adler32 ?? adler) !== adler || (expected.sha256 ?? sha) !== sha)
     throw new MdmError('MDM_INTEGRITY', 'the file does not have the checksum that the storage service says')
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { free } from '@mdm/core/memory'
-import { adler32 } from './adler32.ts'
+import { adler32 } from '@mdm/core/crypto/adler32'
 import type { Preparation } from './preparation.ts'
 import { readContainer } from './transfer.ts'
 
