@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import t from 'tap'
 import { grant } from '@mdm/core/access/acl'
 import { fetchFileKey } from '@mdm/core/access/file-key'
 import { getRaw } from '@mdm/core/access/raw'
+import { runMdm } from '../fixtures/grid.ts'
 import { inAllForms, leftBehind, type Secret } from '../fixtures/left-behind.ts'
 import { pathWithMdm } from '../fixtures/mdm-in-path.ts'
 import { startSlurm } from '../fixtures/peers/slurm.ts'
@@ -40,43 +41,63 @@ t.test('an array job computes on volumes, and leaves nothing readable on the nod
   const folder = join(grid.dir, 'job')
   const home = join(folder, 'home')
   await mkdir(home, { recursive: true })
-  const invented = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
-  await writeFile(join(folder, 'list'), [...guids, invented].map((guid) => `${guid}\n`).join(''))
-  const env = {
-    ...{ PATH: pathWithMdm(grid.dir), HOME: home, NO_COLOR: '1' },
-    MDM_CONFIG: grid.provisioned.users['scientist']!.config,
+  const shared = join(grid.dir, 'shared')
+  await mkdir(shared)
+  const { config } = grid.provisioned.users['scientist']!
+  // What the node has of its own: the roster, and nobody's key.
+  const { credential: _, ...rosters } = JSON.parse(await readFile(config, 'utf8'))
+  const ofNode = join(dirname(config), 'node.json')
+  await writeFile(ofNode, JSON.stringify(rosters))
+  const credentials = guids.map((guid) => join(shared, `${guid}.cred`))
+  for (const [i, guid] of guids.entries()) {
+    const args = ['credential', 'delegate', '--guid', guid, '--hours', '1', '-o', credentials[i]!]
+    const made = await runMdm(args, { config })
+    t.equal(made.code, 0, made.stderr)
   }
+  const lines = [
+    ...guids.map((guid, i) => `${guid} ${credentials[i]}`),
+    `${guids[0]} ${credentials[1]}`,
+    guids[0],
+  ]
+  await writeFile(join(folder, 'list'), `${lines.join('\n')}\n`)
+  const env = { PATH: pathWithMdm(grid.dir), HOME: home, NO_COLOR: '1', MDM_CONFIG: ofNode }
   const since = Date.now() - 1_000
-  const ended = await slurm.run(['--array=1-3', EXAMPLE, 'list'], { cwd: folder, env })
+  const ended = await slurm.run(['--array=1-4', EXAMPLE, 'list'], { cwd: folder, env })
 
   const results = async (ending: string) => {
     const files = (await readdir(folder)).filter((name) => name.endsWith(ending)).toSorted()
     return await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))
   }
   const complaints = await results('.err')
-  t.strictSame(
+  t.match(
     ended,
-    [1, 2]
-      .map((task) => ({ task, state: 'COMPLETED', exitCode: 0 }))
-      .concat({ task: 3, state: 'FAILED', exitCode: 3 }),
+    [
+      { task: 1, state: 'COMPLETED', exitCode: 0 },
+      { task: 2, state: 'COMPLETED', exitCode: 0 },
+      { task: 3, state: 'FAILED', exitCode: 3 },
+      { task: 4, state: 'FAILED', exitCode: 2 },
+    ],
     complaints.join('\n'),
   )
   const means = volumes.map((v) => (v.reduce((a, b) => a + b, 0) / v.length).toFixed(3)).toSorted()
-  const lines = (await results('.csv')).map((text) => text.trim().split(','))
+  const said = (await results('.csv')).map((text) => text.trim().split(','))
   t.strictSame(
-    lines.slice(0, 2).map(([guid]) => guid),
+    said.slice(0, 2).map(([guid]) => guid),
     guids,
     'each task worked on its line of the list',
   )
   t.strictSame(
-    lines
+    said
       .slice(0, 2)
       .map(([, mean]) => mean)
       .toSorted(),
     means,
   )
-  t.strictSame(lines[2], [''], 'no result where there is no volume')
-  t.match(complaints[2], `${invented}: failed (exit code 3)`)
+  t.strictSame(
+    said.slice(2),
+    [[''], ['']],
+    'no result with the credential of another volume, nor without one',
+  )
 
   const secrets: Secret[] = volumes.map((v) => ({ what: 'voxels', bytes: Buffer.from(v.buffer, 0, 64) }))
   for (const guid of guids) {
@@ -85,12 +106,17 @@ t.test('an array job computes on volumes, and leaves nothing readable on the nod
     for await (const _ of raw.body);
     secrets.push(...inAllForms('file key', fileKey.export()))
   }
-  const own = await readFile(scientist.config.credential!.key, 'utf8')
-  secrets.push({ what: 'private key', bytes: Buffer.from(own.split('\n')[2]!) })
+  for (const file of [scientist.config.credential!.key, ...credentials]) {
+    const [, body = ''] = /PRIVATE KEY-----\n([^-]+)/.exec(await readFile(file, 'utf8')) ?? []
+    // A line from the middle: every key of a kind begins alike.
+    const key = body.split('\n').at(body.length / 130) ?? ''
+    t.ok(key.length > 32)
+    secrets.push({ what: 'private key', bytes: Buffer.from(key) })
+  }
 
   t.match(
-    await leftBehind([grid.source], secrets),
-    Array(2).fill(/: voxels$/),
+    (await leftBehind([grid.source, shared], secrets)).map((text) => text.split(': ')[1]),
+    ['voxels', 'voxels', 'private key', 'private key'],
     'what is looked for is found where it is',
   )
   t.strictSame(
@@ -101,7 +127,7 @@ t.test('an array job computes on volumes, and leaves nothing readable on the nod
   const others = await leftBehind(['/tmp', '/dev/shm', '/var/tmp'], secrets, { since, except: [grid.dir] })
   t.strictSame(others, [], 'in the folders that all jobs of a node share')
   t.strictSame(
-    (await readdir(folder)).filter((name) => !/^(home|list|mdm-[0-9]+-[1-3]\.(csv|err))$/.test(name)),
+    (await readdir(folder)).filter((name) => !/^(home|list|mdm-[0-9]+-[1-4]\.(csv|err))$/.test(name)),
     [],
     'and no other file in the folder of the job',
   )
