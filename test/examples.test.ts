@@ -1,7 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -27,7 +28,13 @@ t.test('every example runs and does what it says', async (t) => {
     return (await run(process.execPath, node, { env })).stdout
   }
   /** Runs a script in a folder of its own, and says what it left there. */
-  const script = async (user: User, name: string, args: string[] = [], input = '') => {
+  const script = async (
+    user: User,
+    name: string,
+    args: string[] = [],
+    input = '',
+    config = grid.users[user].config,
+  ) => {
     ran.add(name)
     const cwd = join(grid.scratch, `${name}-${process.hrtime.bigint()}`)
     await mkdir(cwd)
@@ -36,7 +43,7 @@ t.test('every example runs and does what it says', async (t) => {
       NO_COLOR: '1',
       PATH: path,
       TMPDIR: cwd,
-      MDM_CONFIG: grid.users[user].config,
+      MDM_CONFIG: config,
     }
     const child = spawn(join(EXAMPLES, name), args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
     child.stdin.on('error', () => {}).end(input)
@@ -116,6 +123,27 @@ t.test('every example runs and does what it says', async (t) => {
     const status = await grid.mdm('backup', ['key', 'status', guid, '--json'])
     t.equal(status.code, 4)
     for (const server of status.json.keys[0].servers) t.equal(server.share, 'none', server.url)
+  })
+
+  await t.test('a job with a capability needs no certificate of a user, and leaves nothing', async (t) => {
+    const { credential: _, ...nobody } = JSON.parse(await readFile(grid.users.scientist.config, 'utf8'))
+    const config = join(dirname(grid.users.scientist.config), 'node.json')
+    await writeFile(config, JSON.stringify(nobody))
+    const capability = inFolder('job.cred')
+    await grid.ok('scientist', ['credential', 'delegate', '--guid', guid, '-o', capability])
+    const job = () => script('scientist', 'plain-shell-job.sh', [capability], '', config)
+    const { code, stdout, stderr, left } = await job()
+    t.equal(code, 0, stderr)
+    const [name, sha256, mean] = stdout.split(',')
+    const file = inFolder('plain.nii')
+    await grid.ok('scientist', ['get', guid, '-o', file])
+    const digest = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
+    t.strictSame([name, sha256, mean], [guid, digest, await meanOf(grid, guid)])
+    t.strictSame(left, [], 'no file of any kind')
+    await t.rejects(stat(capability), { code: 'ENOENT' })
+    t.notOk((await job()).code === 0, 'there is no second run without a capability')
   })
 
   await t.test('programs, one for each level of access', async (t) => {
