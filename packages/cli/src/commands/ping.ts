@@ -117,8 +117,17 @@ function exitCodeOf({ servers, mayFail }: Pinged): number {
   const site = servers.find((s) => s.role === 'site')!
   const srm = servers.find((s) => s.role === 'SRM service') ?? site
   for (const needed of [site, srm])
-    if (!isWell(needed)) return ERRORS[needed.code ?? 'MDM_UNREACHABLE'].exitCode
-  return mayFail < 0 ? ERRORS.MDM_BELOW_THRESHOLD.exitCode : 0
+    if (!isWell(needed) && !lacksKeyServers(needed)) return ERRORS[needed.code ?? 'MDM_UNREACHABLE'].exitCode
+  return mayFail < 0 || lacksKeyServers(site) ? ERRORS.MDM_BELOW_THRESHOLD.exitCode : 0
+}
+
+/** The site sees what we see, sooner or later: key servers are what is to be mended, not the site. */
+function lacksKeyServers({ ready, reasons }: ServerState): boolean {
+  return (
+    ready === false &&
+    reasons.length > 0 &&
+    reasons.every((reason) => reason === 'key-servers-below-threshold')
+  )
 }
 
 function cells(s: ServerState): (string | number | null)[] {
