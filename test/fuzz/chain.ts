@@ -81,9 +81,9 @@ export async function fuzzChain(count: number, seed: number): Promise<ChainTally
   for (let n = 0; n < count; n++) {
     const name = `seed ${seed} case ${n}`
     try {
-      const kind = random(8)
+      const kind = random(16)
       if (kind === 0) signedAnew(made, random, { tally, name })
-      else if (kind < 4) certificateAltered(made, random, { tally, name })
+      else if (kind < 7) certificateAltered(made, random, { tally, name })
       else attributesAltered(made, random, { tally, name })
     } catch (error) {
       tally.broken.push(`${name}: ${String(error)}`)

@@ -34,6 +34,7 @@ const config = SiteConfig.parse({
   },
   hooks: { host: '127.0.0.1', port: 0, secretFile: 'hook.secret' },
   policy: [],
+  ...{ crls: 'lists', vomsdir: 'trusted' },
 })
 
 t.test(
@@ -51,6 +52,7 @@ t.test(
         tls: { certificate: '/etc/mdm/scp.pem', key: '/etc/mdm/scp.key', ca: '/etc/mdm/modalities.pem' },
       },
       hooks: { secretFile: '/etc/mdm/hook.secret' },
+      ...{ crls: '/etc/mdm/lists', vomsdir: '/etc/mdm/trusted' },
       tls: { certificate: 'tls.pem', key: 'tls.key' },
       srm: { port: 8446, tls: { certificate: 'host.pem', key: 'host.key' } },
     })
