@@ -1,4 +1,4 @@
-import { X509Certificate, type KeyObject } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { readCertificate, type CertificateIdentity } from '../certificate.ts'
 import { derChildren, derInteger, derOid, derTime, expectTag, malformed, TAG, type DerValue } from '../der.ts'
 import { dnFromDer, type Dn } from '../dn.ts'
@@ -17,7 +17,6 @@ export interface AttributeCertificate {
   readonly signer: {
     readonly certificate: X509Certificate
     readonly identity: CertificateIdentity
-    readonly key: KeyObject
   }
   readonly signed: { readonly data: Buffer; readonly signature: Buffer; readonly algorithm: string }
 }
@@ -122,9 +121,7 @@ function signerOf(extensions: ReadonlyMap<string, Extension>): AttributeCertific
   const { raw } = expectTag(first, TAG.sequence)
   const identity = readCertificate(raw)
   try {
-    const certificate = new X509Certificate(raw)
-    // A certificate can be read whose key cannot.
-    return { certificate, identity, key: certificate.publicKey }
+    return { certificate: new X509Certificate(raw), identity }
   } catch (cause) {
     throw malformed('the certificate of who signed attributes', cause)
   }

@@ -59,7 +59,7 @@ function requireHolds(
   { names, roster, now, revocations }: Circumstances,
 ): void {
   const { vo, host } = one.attributes
-  const { identity, key } = one.signer
+  const { certificate, identity } = one.signer
   requireFor(one, holder)
   if (now < one.notBefore) throw refused('they are not valid yet')
   if (now > one.notAfter) throw refused('they have ended')
@@ -75,8 +75,8 @@ function requireHolds(
     requireValid(identity, now)
     revocations.requireUnrevoked(ca, identity, now)
   })
-  // The signature last: the key is out of the certificate, and only now is it known whose it is.
-  const verdict = signed.get(one) ?? isStronglySigned(one.signed, key)
+  // The signature last: only now is it known whose key it is, and that it can be read.
+  const verdict = signed.get(one) ?? isStronglySigned(one.signed, certificate.publicKey)
   signed.set(one, verdict)
   if (!verdict) throw refused('they are not signed by the VOMS server')
 }
