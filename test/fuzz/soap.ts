@@ -36,7 +36,7 @@ const STALL_MS = 100
 export async function fuzzSoap(
   count: number,
   seed: number,
-  progress: (done: number) => void = () => undefined,
+  o: { progress?: (done: number) => void; signal?: AbortSignal } = {},
 ): Promise<SoapTally> {
   const random = generator(seed)
   const tally: SoapTally = { answered: 0, faults: 0, broken: [], longestMs: 0, kinds: {} }
@@ -45,13 +45,13 @@ export async function fuzzSoap(
   let next = 0
   await Promise.all(
     site.lanes.map(async (lane) => {
-      while (next < count) {
+      while (next < count && o.signal?.aborted !== true) {
         const number = next++
         const message = nextMessage(random)
         tally.kinds[message.kind] = (tally.kinds[message.kind] ?? 0) + 1
         const fault = await tryOne(lane, message, tally)
         if (fault !== undefined) tally.broken.push(`seed ${seed} case ${number} (${message.kind}): ${fault}`)
-        if (number > 0 && number % 50_000 === 0) progress(number)
+        if (number > 0 && number % 50_000 === 0) o.progress?.(number)
       }
     }),
   )
@@ -156,9 +156,11 @@ function watchStalls(told: (ms: number) => void) {
 if (import.meta.main) {
   const [count = '20000', seed = String(randomInt(2 ** 31))] = process.argv.slice(2)
   console.error(`${count} messages, seed ${seed}`)
-  const { broken, ...tally } = await fuzzSoap(Number(count), Number(seed), (done) =>
-    console.error(`${done} done`),
-  )
+  // Stopped before its end it says what it counted until then.
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
+  const progress = (done: number) => console.error(`${done} done`)
+  const { broken, ...tally } = await fuzzSoap(Number(count), Number(seed), { progress, signal: stop.signal })
   console.log(JSON.stringify({ ...tally, broken: broken.length }))
   for (const fault of broken.slice(0, 20)) console.log(fault)
   process.exitCode = broken.length === 0 ? 0 : 1

@@ -99,7 +99,7 @@ t.test('a site is a storage element by SRM, with the rights, records and bytes o
     const longer = await call('backup', 'srmExtendFileLifeTime', {
       ...{ requestToken: requestToken!, arrayOfSURLs: [file], newPinLifeTime: 7_200 },
     })
-    t.ok(longer.arrayOfFileStatuses?.[0]?.pinLifetime! > 7_000)
+    t.ok((longer.arrayOfFileStatuses?.[0]?.pinLifetime ?? 0) > 7_000)
     const released = await call('backup', 'srmReleaseFiles', {
       requestToken: requestToken!,
       arrayOfSURLs: [file],
