@@ -71,7 +71,7 @@ const STATUS: Partial<Record<ErrorCode, SrmStatus>> = {
   MDM_BELOW_THRESHOLD: 'SRM_FILE_UNAVAILABLE',
   MDM_PRIVACY_HELD: 'SRM_FILE_UNAVAILABLE',
   MDM_SPOOL_FULL: 'SRM_NO_FREE_SPACE',
-  // SRM_INTERNAL_ERROR is the transient one: clients ask again by themselves.
+  // SRM_INTERNAL_ERROR is the transient one: gfal2 asks again by itself, ARC calls it temporary.
   MDM_LIMIT: 'SRM_INTERNAL_ERROR',
   MDM_STORE: 'SRM_INTERNAL_ERROR',
   MDM_AUDIT: 'SRM_INTERNAL_ERROR',
