@@ -15,6 +15,8 @@ import type { PreparationRequest, OpenedRequests } from '@mdm/server/srm/request
 import { openSiteStore, type SiteStore } from '@mdm/server/store/site-store'
 import { scriptedSource, sends, testVolume, type Script, type TestVolume } from '../deliver/fixture.ts'
 
+/** Names a set of volumes, which everybody may know of. */
+export const SET = '5e700000-0000-4000-8000-000000000000' as Guid
 export const BASE = 'https://site.example:8444'
 
 /** A person, by one of his certificates or proxies. */
@@ -121,6 +123,7 @@ export async function world(
   const access = {
     async resolveName(caller: Caller, name: VolumeName) {
       const guid = 'guid' in name ? name.guid : undefined
+      if (guid === SET) throw new MdmError('MDM_USAGE', 'this names a set')
       if (guid === undefined || of(guid) === undefined || !has('list', caller, guid))
         throw new MdmError('MDM_NOT_FOUND')
       return { guid, version: 1, latest: 1 }

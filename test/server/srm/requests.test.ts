@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sends, until } from '../deliver/fixture.ts'
-import { alice, BASE, bob, finished, person, states, tokenOfTurl, volumesOf, world } from './fixture.ts'
+import { alice, BASE, bob, finished, person, SET, states, tokenOfTurl, volumesOf, world } from './fixture.ts'
 
 const requestId = 'r'.repeat(32)
 
@@ -68,17 +68,21 @@ t.test('a file is refused before its source is asked, and the others go on', asy
   w.rights.gone.add(third!)
   const request = await w.requests.open(alice, {
     ...{ kind: 'get', requestId },
-    files: [{ surl: '/nonsense', name: undefined }, ...w.asked(0, 1, 2, 3)],
+    files: [
+      { surl: '/nonsense', name: undefined },
+      ...w.asked(0, 1, 2, 3),
+      { surl: `/mdm/${SET}`, name: { guid: SET } },
+    ],
   })
   const done = await finished(w, alice, request)
   const [nonsense, unknown] = done.files
   t.match(
     done.files.map(({ state, code }) => code ?? state),
-    ['MDM_NOT_FOUND', 'MDM_NOT_FOUND', 'MDM_DENIED', 'MDM_GONE', 'READY'],
+    ['MDM_NOT_FOUND', 'MDM_NOT_FOUND', 'MDM_DENIED', 'MDM_GONE', 'READY', 'MDM_NOT_FOUND'],
   )
   t.strictSame({ ...unknown, surl: '' }, { ...nonsense, surl: '' }, 'what may not be known is as what is not')
   t.strictSame([0, 1, 2, 3].map(w.reads), [0, 0, 0, 1])
-  t.match(w.audited, [{ facts: { files: 5, refused: 4 } }])
+  t.match(w.audited, [{ facts: { files: 6, refused: 5 } }])
 })
 
 t.test(

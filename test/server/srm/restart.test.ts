@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startPostgres } from '../../fixtures/postgres.ts'
@@ -128,6 +128,65 @@ t.test('pins that ended and requests of long ago do not come back', async (t) =>
   t.strictSame(await later.db.selectFrom('srm_files').selectAll().execute(), [])
   t.strictSame(await later.db.selectFrom('srm_requests').selectAll().execute(), [])
 })
+
+t.test('a crash at any moment leaves whole requests, and what was told is kept', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const w = await world(t, {
+    volumes: volumesOf(3),
+    script: (volume, i) => sends(volume, [0, 1], i === 2 ? () => gate.promise : undefined),
+  })
+  const first = await finished(w, alice, await w.get(alice, 0, 1))
+  const second = await w.get(alice, 2)
+  await w.requests.release(alice, 'get', first.token, [w.surl(1)])
+  const third = w.get(bob, 0, 1, 2)
+  // what a killed process leaves: files as they are, of which nothing is closed
+  const image = join(w.dir, 'image')
+  for (const name of readdirSync(w.dir)) cpSync(join(w.dir, name), join(image, name), { recursive: true })
+  gate.resolve()
+  await third
+  const after = await world(t, {
+    ...{ volumes: w.volumes, rights: w.rights, dir: image },
+    ...{ store: join(image, 'site.sqlite'), spoolDir: join(image, 'spool') },
+  })
+  t.strictSame(states(await after.requests.find(alice, 'get', first.token)), ['READY', 'RELEASED'])
+  t.equal(after.requests.turlOf(alice, tokenOfTurl(first.files[1]!.turl)), undefined)
+  t.strictSame(states(await finished(after, alice, second)), ['READY'])
+  t.strictSame([0, 1, 2].map(after.reads), [0, 0, 1])
+  const rows = await after.db
+    .selectFrom('srm_requests')
+    .leftJoin('srm_files', 'srm_files.token_digest', 'srm_requests.token_digest')
+    .select(['srm_requests.token_digest', 'position'])
+    .execute()
+  const lengths = [...Map.groupBy(rows, (row) => row.token_digest).values()].map((files) => files.length)
+  t.ok(
+    lengths.every((length) => [2, 1, 3].includes(length)),
+    'none has lost a file',
+  )
+})
+
+t.test(
+  'what the store did not take is written once it does, and a release that was not is not told',
+  async (t) => {
+    const w = await world(t, { volumes: volumesOf(2) })
+    const { token, files } = await finished(w, alice, await w.get(alice, 0, 1))
+    await w.db.schema.alterTable('srm_files').renameTo('elsewhere').execute()
+    await t.rejects(w.requests.release(alice, 'get', token, [w.surl(0)]))
+    t.equal(w.requests.turlOf(alice, tokenOfTurl(files[0]!.turl)), undefined, 'but it is let go at once')
+    await w.db.schema.alterTable('elsewhere').renameTo('srm_files').execute()
+    const stateOf = async (position: number) =>
+      (
+        await w.db
+          .selectFrom('srm_files')
+          .select('state')
+          .where('position', '=', position)
+          .executeTakeFirstOrThrow()
+      ).state
+    for (let i = 0; i < 250 && (await stateOf(0)) !== 'RELEASED'; i++)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    t.equal(await stateOf(0), 'RELEASED')
+    t.equal(await stateOf(1), 'READY')
+  },
+)
 
 /** A request once it has no open file, or once a condition holds. */
 async function until(

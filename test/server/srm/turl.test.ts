@@ -105,13 +105,15 @@ t.test(
 
 t.test('a transfer under way is cut when its URL ends, whichever way', async (t) => {
   const volumes = volumesOf(1, { columns: 1024, rows: 1024, slices: 10 })
+  let now = new Date()
   const ends: Record<string, (w: Awaited<ReturnType<typeof pinned>>) => unknown> = {
     revoked: ({ rights }) => rights.read.set('*', new Set()),
     banned: ({ rights }) => rights.banned.add('CN=alice'),
     released: ({ requests, request }) => requests.release(alice, 'get', request.token),
+    'not pinned any more': () => (now = new Date(now.getTime() + 3_600_000)),
   }
   for (const [what, end] of Object.entries(ends)) {
-    const w = await pinned(t, { volumes, recheckMs: 20 })
+    const w = await pinned(t, { volumes, recheckMs: 20, now: () => now })
     const got = await w.ask(w.turl, { begun: () => void end(w), slowly: true })
     t.match(got, { status: 200, complete: false }, what)
     t.ok(got.body.length < volumes[0]!.record.containerBytes)

@@ -37,8 +37,9 @@ async function admit(o: Rights, caller: Caller, name: Asked['name']): Promise<Pr
     await requireReadable(o, caller, volume)
     return await preparedOf(o, volume)
   } catch (error) {
-    if (error instanceof MdmError && error.status < 500) return error
-    throw error
+    if (!(error instanceof MdmError) || error.status >= 500) throw error
+    // A set is no file: here it does not exist.
+    return error.code === 'MDM_USAGE' ? new MdmError('MDM_NOT_FOUND') : error
   }
 }
 

@@ -55,7 +55,7 @@ class PinnedVolumes implements Pins {
       of.release = sealed.hold()
       of.state = 'READY'
       of.tell()
-    } else this.#pump()
+    } else if (waits) this.#pump()
     return pin
   }
 
