@@ -131,6 +131,33 @@ t.test(
   },
 )
 
+t.test(
+  'a credential that is narrowed acts on what it is narrowed to, and on what it asked for itself',
+  async (t) => {
+    const w = await world(t, { volumes: volumesOf(2) })
+    const narrowed = (...of: number[]) =>
+      person('alice', {
+        ...{ spki: 'f'.repeat(64), proxy: 'restricted' },
+        limits: { guids: of.map((i) => w.volumes[i]!.record.guid), operations: ['read-file'] },
+      })
+    const both = await finished(w, alice, await w.get(alice, 0, 1))
+    const one = await finished(w, alice, await w.get(alice, 0))
+    const [job, other] = [narrowed(0), narrowed(1)]
+    await t.rejects(w.requests.find(job, 'get', both.token), { code: 'MDM_NOT_FOUND' })
+    await t.rejects(w.requests.release(other, 'get', one.token), { code: 'MDM_NOT_FOUND' })
+    t.equal(w.requests.turlOf(other, tokenOfTurl(one.files[0]!.turl)), undefined)
+    t.strictSame(states(await w.requests.find(job, 'get', one.token)), ['READY'])
+    t.ok(w.requests.turlOf(job, tokenOfTurl(one.files[0]!.turl)))
+    t.ok(w.requests.turlOf(job, tokenOfTurl(both.files[0]!.turl)), 'a URL is of one file')
+    t.equal(w.requests.turlOf(job, tokenOfTurl(both.files[1]!.turl)), undefined)
+    const files = [...w.asked(0), { surl: '/nonsense', name: undefined }]
+    const own = await w.requests.open(job, { kind: 'get', files, requestId })
+    t.strictSame(states(await finished(w, narrowed(0), own)), ['READY', 'FAILED'])
+    await t.rejects(w.requests.find(other, 'get', own.token), { code: 'MDM_NOT_FOUND' })
+    t.strictSame(states(await w.requests.find(alice, 'get', own.token)), ['READY', 'FAILED'])
+  },
+)
+
 t.test('the store holds nothing that can be used', async (t) => {
   const w = await world(t, { volumes: volumesOf(1) })
   const { token, files } = await finished(w, alice, await w.get(alice, 0))

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { ErrorCode } from '@mdm/core/errors'
 import { Dn } from '@mdm/core/identity/dn'
 import type { Caller } from '@mdm/core/identity/identify'
-import { Limits } from '@mdm/core/identity/limits'
+import { leaves, Limits } from '@mdm/core/identity/limits'
 import { KeyServerId, SiteId, type Sha256 } from '@mdm/core/names'
 import type { Pin, Prepared } from './pinned-volume.ts'
 import type { FileState, RequestKind } from './requests.ts'
@@ -56,6 +57,27 @@ export function isWaiting(state: FileState): boolean {
 /** Names the person or service behind a caller, whichever proxy acts. */
 export function ownerOf({ kind, dn, issuer }: Pick<Caller, 'kind' | 'dn' | 'issuer'>): string {
   return JSON.stringify([kind, dn, issuer])
+}
+
+/**
+ * True when a request is a caller's: of the same person, and where his credential is narrowed, of nothing beside what it is narrowed
+ * to. What it asked for itself it may always ask about.
+ */
+export function isOf(request: KnownRequest, caller: Caller): boolean {
+  if (ownerOf(request.caller) !== ownerOf(caller)) return false
+  const limits = limitsOf(caller)
+  if (limits === undefined || isDeepStrictEqual(limits, limitsOf(request.caller))) return true
+  return request.files.every((file) => isFileOf(file, caller))
+}
+
+/** The same of one file, whatever else its request is of. */
+export function isFileOf({ request, volume }: KnownFile, caller: Caller): boolean {
+  if (volume === undefined || ownerOf(request.caller) !== ownerOf(caller)) return false
+  return leaves(limitsOf(caller), volume.guid, 'file', 'read')
+}
+
+function limitsOf(caller: Caller): Limits | undefined {
+  return caller.kind === 'user' ? caller.limits : undefined
 }
 
 const proven = { dn: Dn, issuer: Dn, spki: z.string(), notAfter: z.coerce.date() }

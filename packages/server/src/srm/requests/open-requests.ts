@@ -7,7 +7,15 @@ import type { ListedVolume } from '../../catalog/access.ts'
 import type { SiteStore } from '../../store/site-store.ts'
 import { admitAll, requireStillReadable, type Rights } from './admit.ts'
 import { answerOf, filesMeant } from './answer.ts'
-import { isOpen, isWaiting, ownerOf, type KnownFile, type KnownRequest } from './known-request.ts'
+import {
+  isFileOf,
+  isOf,
+  isOpen,
+  isWaiting,
+  ownerOf,
+  type KnownFile,
+  type KnownRequest,
+} from './known-request.ts'
 import type { SrmLimits } from './limits.ts'
 import { createKnownRequests } from './known-requests.ts'
 import { createLives, pinEnd } from './lives.ts'
@@ -174,7 +182,7 @@ class KeptRequests implements OpenedRequests {
     this.#known.check()
     const file = this.#known.byTurlToken(token)
     if (file?.state !== 'READY' || file.request.kind !== 'get') return undefined
-    if (ownerOf(file.request.caller) !== ownerOf(caller)) return undefined
+    if (!isFileOf(file, caller)) return undefined
     const { guid, version } = file.volume!
     return { guid, version }
   }
@@ -206,8 +214,7 @@ class KeptRequests implements OpenedRequests {
   #find(caller: Caller, kind: RequestKind, token: string): KnownRequest {
     this.#requireOpen()
     const request = this.#known.byToken(token)
-    if (request?.kind !== kind || ownerOf(request.caller) !== ownerOf(caller))
-      throw new MdmError('MDM_NOT_FOUND')
+    if (request?.kind !== kind || !isOf(request, caller)) throw new MdmError('MDM_NOT_FOUND')
     return request
   }
 
