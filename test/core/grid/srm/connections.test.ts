@@ -13,7 +13,7 @@ import { writeProxy } from '@mdm/core/identity/proxy/write-proxy'
 import { caller, pinOf, type ServicePair } from '../../../fixtures/loopback.ts'
 import { startStorageElement, type StorageElement } from '../../../fixtures/storage-element.ts'
 import { makeStoragePki } from '../../../fixtures/storage-pki.ts'
-import { certificate, ec, name, servicePair } from '../../identity/certificates.ts'
+import { certificate, CLIENT_AUTH, ec, name, servicePair } from '../../identity/certificates.ts'
 
 const NOBODY = '/nonexistent/certificates'
 
@@ -87,6 +87,12 @@ t.test('a server is trusted by a CA of the folder for its own name, or by a key 
   await refused(pki.issue({ host: 'other.example.org' }), { dir: pki.dir }, 'another name')
   await refused(pki.issue({ signer: ec() }), { dir: pki.dir }, 'a CA of the same name')
   await refused(pinned, { dir: pki.dir }, 'its own CA')
+  await refused(pki.issue({ use: CLIENT_AUTH }), { dir: pki.dir }, 'the certificate of a user')
+  await refused(
+    pki.issue({ notAfter: new Date(Date.now() - 60_000) }),
+    { dir: pki.dir },
+    'one that has ended',
+  )
   const old = servicePair({ notAfter: new Date('2026-02-01T00:00:00Z') })
   await refused(old, { pins: [pinOf(old)] }, 'a key of a roster whose certificate has ended')
 })
