@@ -102,7 +102,7 @@ export async function requestKeyed(
       const known =
         from?.key.manifest.kid === context.kid && from.key.manifest.guid === raw.guid ? from.key : undefined
       gathered = await Promise.resolve(known ?? early ?? fetchKey(raw.guid)).catch((error: unknown) => {
-        throw deniedKey(error)
+        throw deniedKey(session, error)
       })
       if (gathered.manifest.version !== raw.version) {
         throw new MdmError('MDM_INTEGRITY', 'the key belongs to another version of the volume')

@@ -94,7 +94,7 @@ async function openCiphertext(
     const key = await (
       early ?? fetchFileKey(session, header.context.guid, kid.promise, { ...o, signal })
     ).catch((error: unknown) => {
-      throw source.letIn ? deniedKey(error) : error
+      throw source.letIn ? deniedKey(session, error) : error
     })
     return new Reader(source, header, key, head, () =>
       abort.abort(new MdmError('MDM_UNREACHABLE', 'the volume was closed')),

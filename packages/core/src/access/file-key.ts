@@ -36,8 +36,15 @@ export async function fetchFileKey(
 }
 
 /** "No key server knows it" said to one whom the site let in: the right to the key is missing. */
-export function deniedKey(error: unknown): unknown {
+export function deniedKey(session: Pick<Session, 'credential'>, error: unknown): unknown {
   if (!(error instanceof MdmError) || error.code !== 'MDM_NOT_FOUND') return error
+  const { limits } = session.credential.delegation ?? {}
+  // No administrator can help whose owner has the right and did not delegate it.
+  if (limits !== undefined && !limits.operations.includes('read-key'))
+    return new MdmError(
+      'MDM_DENIED',
+      'this capability is for the file alone: ask its owner for one with read-key',
+    )
   return new MdmError(
     'MDM_DENIED',
     'you may fetch this volume but not open it: ask for the preset "process"',

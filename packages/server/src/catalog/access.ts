@@ -103,7 +103,9 @@ export function createAccess(o: AccessOptions): Access {
     async requireRight(caller, volume, object, right) {
       if (!(await access.holds(caller, volume, 'file', 'list'))) throw new MdmError('MDM_NOT_FOUND')
       if (await access.holds(caller, volume, object, right)) return
-      throw denied(missingPreset(object, right))
+      throw caller.kind === 'user' && caller.limits !== undefined
+        ? new MdmError('MDM_DENIED', 'this capability does not go so far, or its owner may not do this')
+        : denied(missingPreset(object, right))
     },
 
     async listed(caller, { guid, latest }) {
