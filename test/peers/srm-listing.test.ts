@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
+import { MdmError } from '@mdm/core/errors'
 import { readCertificate } from '@mdm/core/identity/certificate'
 import { createApp } from '@mdm/server/http/app'
 import { openLog } from '@mdm/server/http/log'
@@ -38,6 +39,7 @@ if (pki !== undefined && clients !== undefined) {
     speaks: 'httpg',
     identify: (chain) => {
       const { dn, issuer, spki, notAfter } = readCertificate(chain.at(-1)!.raw)
+      if (chain.some(({ subject }) => subject.includes('Mallory'))) throw new MdmError('MDM_UNAUTHENTICATED')
       return { kind: 'user', dn, issuer, spki, notAfter, fqans: [] }
     },
     log: openLog({ level: 'silent' }),
@@ -84,5 +86,15 @@ if (pki !== undefined && clients !== undefined) {
       ['gfal-rename', surl(`/${guidOf(1)}`), surl(`/${guidOf(2)}`)],
     ] as const)
       t.equal((await clients.run(proxy, program, ...args)).code, 95, program)
+  })
+
+  t.test('who is not let in is told why, and not that the network is broken', async (t) => {
+    const stranger = await pki.proxy(await pki.issue('mallory', 'Mallory'))
+    const { code, stderr } = await clients.run(stranger, 'gfal-stat', surl(`/${guidOf(1)}`))
+    t.equal(code, 13, stderr)
+    t.match(stderr, 'MDM_UNAUTHENTICATED: ')
+    const other = await clients.run(stranger, 'arccp', surl(`/${guidOf(1)}`), `file://${clients.folder}/none`)
+    t.equal(other.code, 1)
+    t.match(other.stdout + other.stderr, /Permission denied|MDM_UNAUTHENTICATED/)
   })
 }
