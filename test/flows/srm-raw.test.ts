@@ -29,6 +29,11 @@ t.test(
     await grid.ok('admin', ['get', guid, '-o', at('direct.nrrd')])
     t.strictSame(await readFile(at('stored.nrrd')), await readFile(at('direct.nrrd')), 'the right voxels')
 
+    const job = ['--guid', guid, '--hours', '1', '--operations', 'read-file', '-o', at('job.cred')]
+    await grid.ok('backup', ['credential', 'delegate', ...job])
+    const byJob = await get(surl, '--cert', at('job.cred'), '--level', 'raw', '-o', at('job.mdm'))
+    t.equal(byJob.sha256, direct.sha256, 'a job shows a proxy to both the service and the URL it gives')
+
     const stranger = await grid.mdm('stranger', ['get', surl, '--level', 'raw', '-o', at('x.mdm')])
     t.equal(stranger.code, 3, stranger.stderr)
     const ping = await grid.ok('admin', ['ping', '--srm', endpoint, '--json'])
