@@ -39,6 +39,10 @@ t.test(
     const ping = await grid.ok('admin', ['ping', '--srm', endpoint, '--json'])
     t.match(ping.json.servers.at(-1), { role: 'SRM service', url: endpoint, reachable: true, pinned: true })
 
+    const away = await grid.mdm('admin', ['ping', '--srm', 'srm://127.0.0.1:1', '--json'])
+    t.equal(away.code, 5)
+    t.match(away.json.servers.at(-1), { role: 'SRM service', reachable: false, code: 'MDM_UNREACHABLE' })
+
     await t.test('without a roster its CA is enough, and without that it is not trusted', async (t) => {
       const { config } = grid.users.backup
       const { credential } = JSON.parse(await readFile(config, 'utf8'))
