@@ -3,8 +3,8 @@
 #
 #   sbatch --array=1-"$(wc -l < LIST)" slurm-array.sh LIST
 #
-# A line of LIST is "GUID" or "GUID CREDENTIAL": a file that `mdm credential delegate` wrote for this volume, on storage that the
-# node sees, mode 600. Without one the task is whoever its environment says. Each task prints "GUID,MEAN"; 16-bit volumes only.
+# A line of LIST is "GUID" or "GUID CREDENTIAL": a file that `mdm credential delegate` wrote for this volume, mode 600, on storage that
+# the node sees. Without one the task is whoever its environment says. Each task prints "GUID,MEAN"; 16-bit volumes only.
 #
 # Exit code 0: done. 75 (EX_TEMPFAIL): site or key servers are away; submit this task again. Any other: that of mdm.
 #SBATCH --job-name=mdm
@@ -23,7 +23,10 @@ mean() {
 read -r name credential < <(sed -n "${SLURM_ARRAY_TASK_ID:?this is for sbatch --array}p" "$1") || true
 [ -n "${name:-}" ] || { echo "line $SLURM_ARRAY_TASK_ID of the list is empty" >&2; exit 2; }
 # By its path: Slurm keeps the environment and the script of every job on its own disks, so no secret may be in either.
-[ -z "${credential:-}" ] || export X509_USER_PROXY=$credential
+if [ -n "${credential:-}" ]; then
+  export MDM_CERT=$credential
+  unset MDM_KEY
+fi
 
 # A result counts only when mdm ended well: before that it may be of half a volume. pipefail gives the exit code of mdm.
 status=0
