@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import t from 'tap'
 import { emptyChain, signStatement, type Change } from '@mdm/core/acl/statement'
@@ -6,7 +7,9 @@ import { volumeRow } from '@mdm/core/access/metadata'
 import { Guid, newGuid, type SiteId } from '@mdm/core/names'
 import type { Contract } from '@mdm/core/wire/contract'
 import { capabilityOf, PlainClient, startCapabilityGrid } from '../fixtures/capability-grid.ts'
+import { freePort } from '../fixtures/peers/peer.ts'
 import { siteRows } from '../server/register/invariants.ts'
+import { until } from '../server/site-grid.ts'
 
 const WIRE = resolve(import.meta.dirname, '../../packages/core/src/wire')
 
@@ -29,6 +32,14 @@ const owner = await grid.owner('admin')
 const holder = capabilityOf(owner, { guids: [named], operations: ['read-file', 'read-key'] })
 const [limited, own] = [new PlainClient(holder), new PlainClient(owner)]
 t.teardown(() => [limited, own].forEach((client) => client.close()))
+/** Storage clients are listened to, too. */
+const storagePort = await freePort()
+const fields = JSON.parse(await readFile(grid.provisioned.site.config, 'utf8'))
+const srm = { host: 'localhost', port: storagePort, listen: { host: '127.0.0.1', port: storagePort } }
+await writeFile(grid.provisioned.site.config, JSON.stringify({ ...fields, srm }))
+await grid.stopSite()
+await grid.startSite()
+const storage = `https://127.0.0.1:${storagePort}`
 const [site, ...keyServers] = [
   grid.provisioned.site.api,
   ...grid.admin.keyServers.map(({ peer }) => peer.url),
@@ -73,9 +84,9 @@ interface Row {
   readonly body?: (guid: string) => unknown
   /**
    * `volume`: of another volume as of none; `refused`: for nobody with limits; `mine`: the named volume and nothing else;
-   * `open`: for everyone who is let in, and of no volume
+   * `tape`: as `volume`, for its own listener; `open`: for everyone who is let in, and of no volume
    */
-  readonly is: 'volume' | 'refused' | 'mine' | 'open'
+  readonly is: 'volume' | 'refused' | 'mine' | 'tape' | 'open'
 }
 
 const byName: Row = { is: 'volume', params: (name) => ({ name }) }
@@ -116,6 +127,13 @@ const TABLE: Record<string, Row> = {
   postDeidPreview: { is: 'refused', body: () => ({ where: 'modality=CT' }) },
   getHeads: { is: 'refused', params: () => ({ site: 'demo' }) },
   getHeldKeys: { is: 'refused', params: () => ({ site: 'demo' }) },
+  discoverTape: { is: 'tape' },
+  stageFiles: { is: 'tape', body: (name) => ({ files: [{ path: `/mdm/${name}` }] }) },
+  archiveInfo: { is: 'tape', body: (name) => ({ paths: [`/mdm/${name}`] }) },
+  getStage: { is: 'tape', params: (id) => ({ id }) },
+  cancelStage: { is: 'tape', params: (id) => ({ id }), body: () => ({ paths: [`/mdm/${other}`] }) },
+  releaseStaged: { is: 'tape', params: (id) => ({ id }), body: () => ({ paths: [`/mdm/${other}`] }) },
+  deleteStage: { is: 'tape', params: (id) => ({ id }) },
   getWhoami: { is: 'open' },
   getHealth: { is: 'open' },
   getRosters: { is: 'open', params: () => ({ site: 'demo' }) },
@@ -159,6 +177,41 @@ t.test('of another volume a capability is told what it is told of none, whatever
       }
   t.ok(served >= 20, `${served} of these questions are answered to the owner`)
 })
+
+t.test(
+  'storage clients learn of another volume what they learn of none, and get nothing of it',
+  async (t) => {
+    const tape = async (name: string) => {
+      const without = (text: string) => text.replaceAll(name, 'NAME')
+      const told = await ask(limited, storage, 'archiveInfo', name)
+      const staged = await ask(limited, storage, 'stageFiles', name)
+      const { requestId } = JSON.parse(staged.body)
+      await until(
+        async () => 'completedAt' in JSON.parse((await ask(limited, storage, 'getStage', requestId)).body),
+      )
+      const { files } = JSON.parse((await ask(limited, storage, 'getStage', requestId)).body)
+      const left = await ask(limited, storage, 'deleteStage', requestId)
+      return [told.status, without(told.body), staged.status, without(JSON.stringify(files)), left.status]
+    }
+    const [real, none, mine] = [await tape(other), await tape(invented), await tape(named)]
+    t.strictSame(real, none)
+    t.match(real[3], /MDM_NOT_FOUND/)
+    t.notMatch(mine[3], /MDM_NOT_FOUND/, 'the named one is staged')
+    for (const path of [other, lfnOf(other).slice(1)])
+      for (const method of ['GET', 'HEAD', 'PROPFIND']) {
+        const twin = path === other ? invented : 'demo/folder/MR/999999'
+        const [a, b] = [
+          await limited.ask(`${storage}/mdm/${path}`, { method }),
+          await limited.ask(`${storage}/mdm/${twin}`, { method }),
+        ]
+        t.strictSame(a, { ...b, body: b.body.replaceAll(twin, path) }, `${method} ${path}`)
+        t.equal(a.status, 404)
+      }
+    t.equal((await limited.ask(`${storage}/mdm/${named}`, { method: 'HEAD' })).status, 200)
+    const folder = await limited.ask(`${storage}/mdm/`, { method: 'PROPFIND' })
+    for (const secret of secrets) t.notOk(folder.body.includes(secret), 'nor does the folder say so')
+  },
+)
 
 t.test('lists hold the named volume and nothing else', async (t) => {
   for (const name of ['listVolumes', 'listChanges', 'listSets', 'postQuery']) {

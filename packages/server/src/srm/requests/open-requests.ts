@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
+import { auditCaller } from '../../audit/audit-caller.ts'
 import type { Audit } from '../../audit/audit.ts'
 import type { ListedVolume } from '../../catalog/access.ts'
 import type { SiteStore } from '../../store/site-store.ts'
@@ -253,10 +254,9 @@ class KeptRequests implements OpenedRequests {
 
   /** Who had what prepared; that somebody tries names he may not know of is seen here. */
   async #record({ caller, kind, files }: KnownRequest, requestId: string): Promise<void> {
-    const { dn, issuer, spki } = caller
     const refused = files.filter(({ state }) => state === 'FAILED').length
     await this.#o.audit.record({
-      ...{ event: 'preparation-asked', outcome: 'done', caller: { dn, issuer, spki }, requestId },
+      ...{ event: 'preparation-asked', outcome: 'done', caller: auditCaller(caller), requestId },
       facts: { kind, files: files.length, refused },
     })
   }
