@@ -46,6 +46,8 @@ t.test('grid clients take a capability as any proxy, and get no other volume', a
     ],
     'gfal-copy https': (_, guid, out) => ['gfal-copy', '-f', grid.url(guid), `file://${out}`],
     'arccp https': (_, guid, out) => ['arccp', grid.url(guid), out],
+    'gfal-copy srm': (_, guid, out) => ['gfal-copy', '-f', grid.surl(guid), `file://${out}`],
+    'arccp srm': (_, guid, out) => ['arccp', grid.surl(guid), out],
   }
   const digest = async (path: string) =>
     createHash('sha256')
