@@ -77,7 +77,9 @@ t.test('a job that carries only X509_USER_PROXY gets a volume as its owner', asy
 
 t.test('a restricted proxy reaches what it names, and nothing else exists for it', async (t) => {
   const limits = { guids: [guid], operations: ['read-file' as const] }
-  const file = await proxyFor('scientist', { language: LANGUAGE.mdmLimits, policy: writePolicy(limits) })
+  const day = { notBefore: new Date(), notAfter: new Date(Date.now() + 86_400_000) }
+  const policy = writePolicy(limits)
+  const file = await proxyFor('scientist', { ...day, language: LANGUAGE.mdmLimits, policy })
   const by = (...args: string[]) => runMdm([...args, '--cert', file, '--json'], { config })
   const who = await by('whoami', '--check')
   t.match(who.json, { proxy: 'restricted', limits }, who.stderr)

@@ -26,7 +26,10 @@ const ada = holderOf(
   sample.administrator,
 )
 
+const HOUR_MS = 3_600_000
+const day = { notBefore: now, notAfter: new Date(now.getTime() + 24 * HOUR_MS) }
 const restricted = (limits: Limits): ProxyOptions => ({
+  ...day,
   language: LANGUAGE.mdmLimits,
   policy: writePolicy(limits),
 })
@@ -44,6 +47,14 @@ t.test('a restricted proxy carries its limits, and proxies below it narrow them'
   t.strictSame(who(wider).limits, { guids: [second], operations: ['read-file'] }, 'never widened again')
 })
 
+t.test('limits last a day at most, whoever signed them', async (t) => {
+  const after = (hours: number) => ({ notAfter: new Date(now.getTime() + hours * HOUR_MS) })
+  t.match(who(proxyOf(ada, { ...restricted(both), ...after(24) })), { proxy: 'restricted' })
+  t.throws(() => who(proxyOf(ada, { ...restricted(both), ...after(25) })), unknown)
+  t.throws(() => who(proxyOf(proxyOf(ada, { ...restricted(both), ...after(25) }))), unknown, 'nor below')
+  t.match(who(proxyOf(ada, { ...day, ...after(500) })), { proxy: 'full' }, 'as a proxy of its owner may')
+})
+
 t.test('when nothing is left nobody is let in', async (t) => {
   const outer = proxyOf(ada, restricted({ guids: [first], operations: ['read-file'] }))
   t.throws(() => who(proxyOf(outer, restricted({ guids: [second], operations: ['read-file'] }))), unknown)
@@ -52,12 +63,12 @@ t.test('when nothing is left nobody is let in', async (t) => {
 
 t.test('a policy that is missing or not one of ours refuses the proxy', async (t) => {
   const language = LANGUAGE.mdmLimits
-  t.throws(() => who(proxyOf(ada, { language })), unknown)
+  t.throws(() => who(proxyOf(ada, { ...day, language })), unknown)
   const bad = ['', '{}', 'null', '{"guids":[],"operations":["read-file"]}', '{"guids":["x"]']
   const more = JSON.stringify({ ...both, also: 1 })
   const other = JSON.stringify({ ...both, operations: ['write'] })
   for (const policy of [...bad, more, other].map((text) => Buffer.from(text)))
-    t.throws(() => who(proxyOf(ada, { language, policy })), unknown, policy.toString())
+    t.throws(() => who(proxyOf(ada, { ...day, language, policy })), unknown, policy.toString())
   const notText = Buffer.from([0xff, 0xfe])
   t.throws(() => who(proxyOf(ada, { language, policy: notText })), unknown)
 })

@@ -3,6 +3,7 @@ import { MdmError } from '../errors.ts'
 import { EXTENSION, readCertificate, type CertificateIdentity } from './certificate.ts'
 import { requireValid } from './issued.ts'
 import { delegationOf, type Delegation } from './proxy/delegation.ts'
+import { LANGUAGE, MOST_HOURS } from './proxy/policy.ts'
 import { isLegacyProxy, requireProxyOf, type Link } from './proxy/require-proxy.ts'
 
 /** Proxies between the key that is proven and the end-entity certificate. */
@@ -57,6 +58,7 @@ function walk(chain: readonly X509Certificate[]): EndEntity {
     if (identity.extensions.has(EXTENSION.proxyCertInfo)) {
       if (proxies.push({ certificate, identity }) > MAX_PROXIES)
         throw refused('the chain has too many proxies')
+      if (isLongCapability(identity)) throw refused('what is restricted by limits may not last so long')
       continue
     }
     if (isLegacyProxy(identity))
@@ -75,6 +77,14 @@ function walk(chain: readonly X509Certificate[]): EndEntity {
     }
   }
   throw refused('the chain of the proxy does not reach the certificate of its owner')
+}
+
+/** Who writes one dates it back a little, since clocks of peers differ. */
+const DATED_BACK_MS = 10 * 60_000
+
+function isLongCapability({ proxyInfo, notBefore, notAfter }: CertificateIdentity): boolean {
+  if (proxyInfo?.language !== LANGUAGE.mdmLimits) return false
+  return notAfter.getTime() - notBefore.getTime() > MOST_HOURS * 3_600_000 + DATED_BACK_MS
 }
 
 function refused(why: string): MdmError {

@@ -3,10 +3,8 @@ import { MdmError } from '../../errors.ts'
 import { findEndEntity } from '../chain.ts'
 import type { Credential } from '../credential.ts'
 import { newHolderKey } from './holder-key.ts'
+import { MOST_HOURS } from './policy.ts'
 import { writeProxy, type ProxyPolicy } from './write-proxy.ts'
-
-/** Longest life of what is delegated, in hours: nobody can take it back alone before its end. */
-export const MOST_HOURS = 24
 
 /** A proxy certificate with what belongs to it, as files have it. */
 export interface Delegated {

@@ -11,6 +11,9 @@ export const LANGUAGE = {
   mdmLimits: '2.25.119351359429695685949624346821610304130',
 } as const
 
+/** Longest life of what is delegated with limits, in hours: nobody can take it back alone before its end. */
+export const MOST_HOURS = 24
+
 /** The bytes of a policy. */
 export function writePolicy(limits: Limits): Buffer {
   return Buffer.from(JSON.stringify(Limits.parse(limits)))
