@@ -1,4 +1,5 @@
 import t from 'tap'
+import { MdmError } from '@mdm/core/errors'
 import { sends, until } from '../deliver/fixture.ts'
 import { alice, BASE, bob, finished, person, SET, states, tokenOfTurl, volumesOf, world } from './fixture.ts'
 
@@ -106,6 +107,29 @@ t.test(
     t.strictSame(states(await finished(w, alice, await w.get(alice, 0))), ['READY'])
   },
 )
+
+t.test('key servers that are late once are asked again; those that stay away fail the file', async (t) => {
+  const volumes = volumesOf(2)
+  const late = new Map([
+    [volumes[0]!.record.guid, 1],
+    [volumes[1]!.record.guid, Infinity],
+  ])
+  const w = await world(t, {
+    volumes,
+    delivery: {
+      keys: {
+        async fetch({ guid }) {
+          const left = late.get(guid)!
+          late.set(guid, left - 1)
+          if (left > 0) throw new MdmError('MDM_BELOW_THRESHOLD')
+          return volumes.find(({ record }) => record.guid === guid)!.fileKey
+        },
+      },
+    },
+  })
+  const { files } = await finished(w, alice, await w.get(alice, 0, 1))
+  t.match(files, [{ state: 'READY' }, { state: 'FAILED', code: 'MDM_BELOW_THRESHOLD' }])
+})
 
 t.test(
   'a token is its caller’s alone, by whichever certificate or proxy, and of its kind alone',

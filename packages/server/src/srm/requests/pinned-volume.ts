@@ -49,6 +49,9 @@ export class FilePin implements Pin {
   }
 }
 
+/** Attempts at a key before its files FAILED: a burst of requests can make key servers late, one that is away stays away. */
+const KEY_ATTEMPTS = 3
+
 /** One volume and the files that want it. */
 export class PinnedVolume {
   readonly volume: Prepared
@@ -59,9 +62,16 @@ export class PinnedVolume {
   /** what it lacked when it was tried: it is tried again when there may be as much, and not before this time */
   lacking: { readonly bytes: number; untilMs: number } | undefined
   release: (() => void) | undefined
+  #keyFailures = 0
 
   constructor(volume: Prepared) {
     this.volume = volume
+  }
+
+  /** Whether key servers that did not answer in time are asked again. @returns 0, the bytes of room lacked; undefined for no */
+  tryAgain(error: unknown): 0 | undefined {
+    const isLate = error instanceof MdmError && error.code === 'MDM_BELOW_THRESHOLD'
+    return isLate && ++this.#keyFailures < KEY_ATTEMPTS ? 0 : undefined
   }
 
   /** of the file that came first */

@@ -149,7 +149,7 @@ class PinnedVolumes implements Pins {
     } catch (error) {
       pinned.letGo()
       if (signal.aborted) return
-      const lackedBytes = lackedBytesOf(error)
+      const lackedBytes = lackedBytesOf(error) ?? pinned.tryAgain(error)
       if (lackedBytes === undefined) pinned.error = asMdmError(error)
       else {
         pinned.lacking = { bytes: lackedBytes, untilMs: performance.now() + AGAIN_MS }
