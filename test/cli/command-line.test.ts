@@ -33,8 +33,15 @@ t.test('every declared flag is used by its command', async (t) => {
     for (const { name } of own) {
       const spread = /\{\s*\.\.\.flags\b/.test(code)
       const destructured = new RegExp(`\\{[^}]*\\b${name}\\b[^}]*\\} = flags`).test(code)
+      // Where storage services are is part of the configuration, which takes the flags as a whole.
+      const configured =
+        ['srm', 'ca-dir'].includes(name) && /\b(clientConfig|withSession|withStorage)\(flags\b/.test(code)
       const used =
-        spread || destructured || code.includes(`flags.${name}`) || code.includes(`flags['${name}']`)
+        spread ||
+        destructured ||
+        configured ||
+        code.includes(`flags.${name}`) ||
+        code.includes(`flags['${name}']`)
       t.ok(used, `${id} --${name}`)
     }
   }
