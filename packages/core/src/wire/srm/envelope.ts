@@ -1,16 +1,11 @@
 import { isErrorCode, MdmError, type ErrorCode } from '../../errors.ts'
+import { fieldReader, type Fields } from './fields.ts'
 import { explain } from './status.ts'
 import { escapeXml, parseXml, REQUEST_LIMITS, type Element, type XmlLimits } from './xml.ts'
 
 const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
-const XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 /** The namespace of every operation of SRM v2.2; what lies within them is in none. */
 export const SRM = 'http://srm.lbl.gov/StorageResourceManager'
-
-/** The fields of a message by name, each as often as it came; an object of its own without prototype, or the text of a leaf. */
-export interface Fields {
-  [name: string]: (Fields | string)[]
-}
 
 /** Who is to blame for a fault (SOAP 1.1 section 4.4.1). */
 export type FaultCode = 'VersionMismatch' | 'MustUnderstand' | 'Client' | 'Server'
@@ -30,12 +25,14 @@ export class SoapFault extends MdmError {
  * The operation that a message is about: the first child of its Body, in the namespace of SRM. The header SOAPAction says
  * nothing, and no client agrees with another on it.
  *
+ * @param o `references`: elements may refer to others (SOAP 1.1 section 5.4.1), as services on Axis and gSOAP answer
  * @returns `name` such as srmLs or srmLsResponse; `fields` of the one element within it
  * @throws MDM_BAD_REQUEST, as SoapFault where it is XML but not such a message; what a fault of the other side says
  */
 export function readEnvelope(
   bytes: Uint8Array,
   limits: XmlLimits = REQUEST_LIMITS,
+  o: { references?: boolean } = {},
 ): { name: string; fields: Fields | string } {
   const envelope = parseXml(bytes, limits)
   if (envelope.name !== 'Envelope') throw fault('Client', 'the message has no Envelope')
@@ -49,14 +46,23 @@ export function readEnvelope(
   )
     throw fault('MustUnderstand', 'the message has a header that is not understood')
   const [body, ...more] = parts.filter(({ name }) => name === 'Body')
-  const [operation, ...others] = body?.children ?? []
+  const referred = (element: Element) => o.references === true && element.attributes.has('id')
+  const [operation, ...others] = body?.children.filter((element) => !referred(element)) ?? []
   if (operation === undefined || more.length + others.length > 0)
     throw fault('Client', 'the message has not one operation')
   if (operation.namespace === SOAP && operation.name === 'Fault') throw readFault(operation)
   if (operation.namespace !== SRM) throw fault('Client', 'the operation is not one of SRM v2.2')
   const [inner, ...rest] = operation.children
   if (rest.length > 0) throw fault('Client', 'the operation has more than one part')
-  return { name: operation.name, fields: inner === undefined ? '' : valueOf(inner) }
+  return { name: operation.name, fields: inner === undefined ? '' : read(inner, o.references && body) }
+}
+
+function read(inner: Element, within: Element | false | undefined): Fields | string {
+  try {
+    return fieldReader(within || undefined)(inner)
+  } catch (error) {
+    throw error instanceof MdmError ? fault('Client', error.message) : error
+  }
 }
 
 /** A message about an operation. @param fields in the order of the WSDL */
@@ -81,20 +87,6 @@ function readFault(element: Element): MdmError {
   return isErrorCode(code)
     ? new MdmError(code)
     : new MdmError('MDM_UNREACHABLE', 'the storage element answers with a SOAP fault')
-}
-
-/** Fields with xsi:nil are not there. A name that means something to JavaScript is one like any other in such an object. */
-function valueOf(element: Element): Fields | string {
-  if (element.attributes.has('href'))
-    throw fault('Client', 'the message refers from one element to another, which is not read')
-  if (element.children.length === 0) return element.text
-  const fields = Object.create(null) as Fields
-  for (const child of element.children) {
-    if (/^(?:1|true)$/.test(child.attributes.get(`{${XSI}}nil`) ?? '')) continue
-    const values = (fields[child.name] ??= [])
-    values.push(valueOf(child))
-  }
-  return fields
 }
 
 function writeFields(fields: Fields): string {

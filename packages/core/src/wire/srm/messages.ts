@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { MdmError } from '../../errors.ts'
 import { PingReply, PingRequest, TransferProtocolsReply, TransferProtocolsRequest } from './discovery.ts'
-import { readEnvelope, SoapFault, writeEnvelope, type Fields } from './envelope.ts'
+import { readEnvelope, SoapFault, writeEnvelope } from './envelope.ts'
+import type { Fields } from './fields.ts'
 import { PrepareToGetReply, PrepareToGetRequest, StatusOfGetReply, StatusOfGetRequest } from './getting.ts'
 import { LsReply, LsRequest } from './listing.ts'
 import { CheckPermissionReply, CheckPermissionRequest } from './permission.ts'
@@ -87,7 +88,7 @@ export function writeRefusal(operation: string, returnStatus: ReturnStatus): str
 
 /** @throws MDM_BAD_REQUEST where it is not such a reply; what a SOAP fault says */
 export function parseResponse<O extends Operation>(operation: O, bytes: Uint8Array): ReplyOf<O> {
-  const { name, fields } = readEnvelope(bytes, REPLY_LIMITS)
+  const { name, fields } = readEnvelope(bytes, REPLY_LIMITS, { references: true })
   const parsed = MESSAGES[operation].reply.safeParse(fields)
   if (name !== `${operation}Response` || !parsed.success)
     throw new MdmError('MDM_BAD_REQUEST', `the storage element does not answer ${operation} as SRM v2.2 says`)
