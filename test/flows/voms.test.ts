@@ -1,15 +1,25 @@
+import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import t from 'tap'
 import { changeGroup, grant, revoke } from '@mdm/core/access/acl'
 import { openVolume } from '@mdm/core/access/decrypt'
 import { MdmError } from '@mdm/core/errors'
-import { getHealth } from '@mdm/core/wire/common'
+import { getHealth, getWhoami } from '@mdm/core/wire/common'
 import { getShares } from '@mdm/core/wire/key-server'
 import { readConfig } from '../../packages/server/src/config.ts'
 import { SiteConfig } from '../../packages/server/src/site-config.ts'
 import { runMdm } from '../fixtures/grid.ts'
-import { VO } from '../fixtures/x509/attribute-certificate.ts'
+import {
+  attributeCertificate,
+  carrying,
+  TARGETS,
+  usualExtensions,
+  VO,
+  type AttributeOptions,
+} from '../fixtures/x509/attribute-certificate.ts'
+import { proxyOf, tlsOf, type Holder } from '../fixtures/x509/proxies.ts'
 import { vomsGrid } from '../fixtures/x509/voms-grid.ts'
 import { addSeries, registerAll, startSiteGrid, until, untilServing } from '../server/site-grid.ts'
 
@@ -177,4 +187,53 @@ t.test('an attribute opens no way to change a list: an administrator’s key doe
   const session = await voms.as(voms.proxy(alice, { fqans: [ROLE] }))
   await t.rejects(grant(session, guid, { to: fqan(GROUP), preset: 'process' }))
   await t.rejects(changeGroup(session, 'radiology', { op: 'join', member: fqan(ROLE) }))
+})
+
+/** What the port of grid clients answers to one who asks for the volume by https. */
+async function statusAtStorage(holder: Holder): Promise<number> {
+  const { cert, key } = tlsOf(holder)
+  const asked = request(`${site.srm}/mdm/${guid}`, { method: 'HEAD', cert, key, rejectUnauthorized: false })
+  const [reply] = (await once(asked.end(), 'response')) as [{ statusCode: number; resume(): void }]
+  reply.resume()
+  return reply.statusCode
+}
+
+t.test('attributes that do not hold are no attributes, and no refusal, on every listener', async (t) => {
+  const bob = voms.person('Bob Builder')
+  const made = (o: Partial<AttributeOptions> = {}) =>
+    attributeCertificate({ signer: voms.server, holder: alice.certificate, fqans: [POLICY], ...o })
+  const altered = (o: Partial<AttributeOptions> = {}) => {
+    const bytes = made(o)
+    bytes[bytes.indexOf(POLICY) + POLICY.length - 1]! ^= 1
+    return bytes
+  }
+  const unknown = [...usualExtensions(voms.server), [TARGETS, true, Buffer.from('3000', 'hex')] as const]
+  const rows: Record<string, { ac: Buffer; holds?: true; owner?: Holder }> = {
+    good: { ac: made(), holds: true },
+    'of another person': { ac: made({ holder: bob.certificate }) },
+    transplanted: { ac: made(), owner: bob },
+    'with a byte altered': { ac: altered() },
+    'signed by a user': { ac: made({ signer: bob }) },
+    'with a critical extension': { ac: made({ extensions: unknown }) },
+    expired: { ac: made({ notAfter: new Date(Date.now() - 60_000) }) },
+    'of another VO': { ac: made({ vo: 'other.example.org' }) },
+  }
+  for (const [what, { ac, holds = false, owner = alice }] of Object.entries(rows)) {
+    const holder = proxyOf(owner, {
+      notAfter: new Date(Date.now() + 3_600_000),
+      extensions: [carrying(ac)],
+    })
+    const session = await voms.as(holder)
+    for (const peer of [session.site, session.keyServers[0]!.peer]) {
+      const { kind, proxy, fqans = [] } = await peer.call(getWhoami)
+      t.match({ kind, proxy }, { kind: 'user', proxy: 'full' }, `${what}: he is known`)
+      t.strictSame(fqans, holds ? [POLICY] : [], `${what}: his attributes`)
+    }
+    const share = await session.keyServers[0]!.peer.call(getShares, { params: { guid } }).then(
+      () => 'given',
+      codeOf,
+    )
+    t.equal(share, holds ? 'given' : 'MDM_NOT_FOUND', `${what}: a key server`)
+    t.equal(await statusAtStorage(holder), holds ? 200 : 404, `${what}: the storage element`)
+  }
 })
