@@ -96,7 +96,7 @@ t.test('what a caller may know', async (t) => {
     const row = await volumeRow(await grid.as('backup'), { guid })
     t.strictSame(
       Object.keys(row).toSorted(),
-      ['bytes', 'guid', 'latest', 'lfn', 'registered', 'replicas', 'surl', 'version'],
+      ['bytes', 'guid', 'latest', 'lfn', 'may', 'registered', 'replicas', 'surl', 'version'],
       'who may only copy is told nothing of the voxels',
     )
   })
