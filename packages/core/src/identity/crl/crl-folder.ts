@@ -1,6 +1,7 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
+import type { FileFault } from '../file-fault.ts'
 import type { UserCa } from '../issued.ts'
 import { openPolicies } from '../signing-policy/policies.ts'
 import { crlsIn } from './crl-text.ts'
@@ -15,18 +16,12 @@ const MAX_FILE = 2 * MAX_CRL
 /** Clocks of a CA and of a server differ. */
 const SKEW_MS = 5 * 60_000
 
-/** A file that is not used, and why. */
-export interface CrlFault {
-  readonly file: string
-  readonly message: string
-}
-
 /** The revocation lists of a folder; what was once in force stays so until a newer list comes or it ends. */
 export interface CrlFolder extends Revocations {
   /** Reads what changed in the folder, and holds it against the CAs of today. Never throws. */
   refresh(cas: readonly UserCa[], now: Date): Promise<void>
   /** files that should hold a list in force or a signing policy and do not, and the folder itself when it cannot be read */
-  readonly faults: readonly CrlFault[]
+  readonly faults: readonly FileFault[]
   /** lists of CAs that no roster names */
   readonly foreign: readonly string[]
   listOf(ca: UserCa): Crl | undefined
@@ -60,7 +55,7 @@ export function openCrlFolder(
   const held = holdLists((o.graceHours ?? 0) * 3_600_000)
   const verified = new WeakMap<UnverifiedCrl, Map<UserCa['certificate'], Crl | MdmError>>()
   let files = new Map<string, ReadFile>()
-  let faults: CrlFault[] = []
+  let faults: FileFault[] = []
   let foreign: string[] = []
 
   /** Verified once for each CA certificate, however often it is asked. */
@@ -101,7 +96,7 @@ export function openCrlFolder(
         faults = [{ file: dir, message: 'the folder of revocation lists cannot be read' }]
         return
       }
-      const wrong: CrlFault[] = []
+      const wrong: FileFault[] = []
       const others: string[] = []
       for (const [file, { lists, fault }] of files) {
         if (fault !== undefined) wrong.push({ file, message: fault })

@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
 import type { CertificateIdentity } from '../certificate.ts'
-import type { CrlFault } from '../crl/crl-folder.ts'
 import type { Dn } from '../dn.ts'
+import type { FileFault } from '../file-fault.ts'
 import type { UserCa } from '../issued.ts'
 import { nameHash } from './name-hash.ts'
 import { readPolicies, type SigningPolicy } from './read-policy.ts'
@@ -16,7 +16,7 @@ export interface SigningPolicies {
   /** Reads what changed. Never throws. */
   refresh(cas: readonly UserCa[]): Promise<void>
   /** policies that cannot be used: nobody of their CA is let in */
-  readonly faults: readonly CrlFault[]
+  readonly faults: readonly FileFault[]
   /**
    * Fails unless a CA may give this name, as far as its signing policy says; where it has none, the roster alone decides.
    *
@@ -31,14 +31,14 @@ type Held = { readonly version: string; readonly policy: SigningPolicy | 'none' 
 /** @param dir path of the folder; nothing is read before refresh() */
 export function openPolicies(dir: string): SigningPolicies {
   let held = new Map<Dn, Held>()
-  let faults: CrlFault[] = []
+  let faults: FileFault[] = []
   return {
     get faults() {
       return faults
     },
     async refresh(cas) {
       const next = new Map<Dn, Held>()
-      const wrong: CrlFault[] = []
+      const wrong: FileFault[] = []
       for (const { identity } of cas) {
         if (next.has(identity.dn)) continue
         const file = join(dir, `${nameHash(identity.subjectDer)}.signing_policy`)

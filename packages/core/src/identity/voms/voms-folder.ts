@@ -1,6 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
+import type { FileFault } from '../file-fault.ts'
 import { verdictsOn, type Verdict } from './attributes.ts'
 import { MAX_LSC, readLsc, type VomsServerName } from './lsc.ts'
 import { isHostName, isVoName } from './vo-names.ts'
@@ -10,12 +11,6 @@ const MAX_FILES = 2_048
 /** FQANs of one caller, each of which is compared with lists and written into records. */
 const MAX_FQANS = 64
 const ENDING = '.lsc'
-
-/** A file or folder that is not used, and why. */
-export interface VomsFault {
-  readonly file: string
-  readonly message: string
-}
 
 /** A VOMS server whose word counts for one VO. */
 export interface TrustedVomsServer {
@@ -30,7 +25,7 @@ export interface TrustedVomsServer {
 export interface VomsFolder extends VomsServers {
   /** Reads what changed in the folder. Never throws: what cannot be read is not trusted from then on. */
   refresh(): Promise<void>
-  readonly faults: readonly VomsFault[]
+  readonly faults: readonly FileFault[]
   readonly servers: readonly TrustedVomsServer[]
   /** Each attribute certificate of a chain and why it does not count: for the operator, never for who shows it. */
   explain(...asked: Parameters<VomsServers['fqansOf']>): Verdict[]
@@ -49,7 +44,7 @@ export function openVomsFolder(dir: string | undefined): VomsFolder {
   if (dir === undefined) return { ...NOBODY, refresh: async () => undefined }
   let files: ReadonlyMap<string, ReadFile> = new Map()
   let servers: readonly TrustedVomsServer[] = []
-  let faults: readonly VomsFault[] = []
+  let faults: readonly FileFault[] = []
   let names = new Map<string, readonly VomsServerName[]>()
   const explain: VomsFolder['explain'] = (chain, roster, now, revocations) =>
     verdictsOn(chain, {
@@ -64,7 +59,7 @@ export function openVomsFolder(dir: string | undefined): VomsFolder {
       return servers
     },
     async refresh() {
-      const wrong: VomsFault[] = []
+      const wrong: FileFault[] = []
       files = await readFolder(dir, files, wrong)
       for (const [file, { fault }] of files) if (fault !== undefined) wrong.push({ file, message: fault })
       servers = [...files.values()].flatMap(({ server }) => (server === undefined ? [] : [server]))
@@ -85,7 +80,7 @@ const keyOf = (vo: string, host: string): string => `${vo}/${host.toLowerCase()}
 async function readFolder(
   dir: string,
   before: ReadonlyMap<string, ReadFile>,
-  wrong: VomsFault[],
+  wrong: FileFault[],
 ): Promise<Map<string, ReadFile>> {
   const files = new Map<string, ReadFile>()
   for (const vo of await namesIn(dir, wrong)) {
@@ -106,7 +101,7 @@ async function readFolder(
 
 async function namesIn(
   dir: string,
-  wrong: VomsFault[],
+  wrong: FileFault[],
 ): Promise<readonly { name: string; isFolder: boolean }[]> {
   try {
     const entries = await readdir(dir, { withFileTypes: true })
