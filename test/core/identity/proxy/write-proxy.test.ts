@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { readCertificate } from '@mdm/core/identity/certificate'
 import { writeProxy, type ProxyPolicy } from '@mdm/core/identity/proxy/write-proxy'
 import { newGuid } from '@mdm/core/names'
+import { lacksOpenssl } from '../../../fixtures/openssl.ts'
 import { certificate, CLIENT_AUTH, ec, ed25519, name, rsa } from '../certificates.ts'
 
 const now = new Date()
@@ -38,6 +39,7 @@ function verified(t: Test, chain: readonly X509Certificate[]): string {
 }
 
 t.test('OpenSSL accepts our proxies, whatever key signs and whatever key holds', async (t) => {
+  if (lacksOpenssl(t)) return
   const keys = [rsa(2048), ec(), ec('secp384r1'), ed25519()]
   for (const key of keys)
     for (const [i, policy] of POLICIES.entries()) {
@@ -66,6 +68,7 @@ t.test('its name is the bytes of its issuer, and its serial number as a last par
 })
 
 t.test('what it says is what OpenSSL prints of it', async (t) => {
+  if (lacksOpenssl(t)) return
   const key = ec()
   const print = (policy: ProxyPolicy, o: { pathLen?: number; holder?: KeyObject } = {}) => {
     const holder = createPublicKey(o.holder ?? ec())
@@ -97,7 +100,7 @@ t.test('a proxy signs the next one, and none outlives one of those above it', as
   const issuer = { chain: [first, ...chain], key: inner }
   const second = writeProxy({ ...o, issuer, holder: createPublicKey(outer) })
   t.equal(second.validTo, chain[0]!.validTo)
-  t.match(verified(t, [second, first, ...chain]), /OK/)
+  if (!lacksOpenssl(t)) t.match(verified(t, [second, first, ...chain]), /OK/)
   t.equal(now.getTime() - first.validFromDate.getTime() >= 300_000, true, 'good a little before now')
 })
 
