@@ -1,12 +1,9 @@
 import type { Session } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
-import type { LimitedOperation } from '@mdm/core/identity/limits'
+import { MOST_GUIDS, type LimitedOperation } from '@mdm/core/identity/limits'
 import type { Guid, VolumeName } from '@mdm/core/names'
 import type { VolumeStat } from '@mdm/core/wire/site'
 import type { NamedVolume } from './name-input.ts'
-
-/** Volumes that a capability may name; its policy travels in every handshake. */
-const MOST_VOLUMES = 500
 
 /** What a capability is to name, and what of it its owner has no right to himself. */
 export interface DelegatedVolumes {
@@ -66,8 +63,8 @@ function requireWhole({ text, name }: { text: string; name: VolumeName }): void 
 }
 
 function requireFew(guids: ReadonlySet<Guid>): void {
-  if (guids.size > MOST_VOLUMES)
-    throw new MdmError('MDM_USAGE', `a capability names ${MOST_VOLUMES} volumes at most, not ${guids.size}`)
+  if (guids.size > MOST_GUIDS)
+    throw new MdmError('MDM_USAGE', `a capability names ${MOST_GUIDS} volumes at most, not ${guids.size}`)
 }
 
 function missing(

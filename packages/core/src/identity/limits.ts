@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { Guid } from '../names.ts'
 import type { AclObject, Scope } from '../wire/common.ts'
 
+/** Volumes that limits may name: they travel in every handshake. */
+export const MOST_GUIDS = 500
+
 /** What a holder may do in its owner's name: know of the volumes and fetch their containers, or read their keys. */
 export const LimitedOperation = z.enum(['read-file', 'read-key'])
 export type LimitedOperation = z.infer<typeof LimitedOperation>
@@ -11,7 +14,7 @@ export type LimitedOperation = z.infer<typeof LimitedOperation>
  * metadata, never an access list. It gives nothing that its owner has not at the time of use.
  */
 export const Limits = z.strictObject({
-  guids: z.array(Guid).min(1).max(500),
+  guids: z.array(Guid).min(1).max(MOST_GUIDS),
   operations: z.array(LimitedOperation).min(1).max(2),
 })
 export type Limits = z.infer<typeof Limits>

@@ -1,8 +1,9 @@
-import { open, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
 import type { FileFault } from '../file-fault.ts'
 import type { UserCa } from '../issued.ts'
+import { lookAtFile } from '../look-at-file.ts'
 import { openPolicies } from '../signing-policy/policies.ts'
 import { crlsIn } from './crl-text.ts'
 import { MAX_CRL, openCrl, readCrl, type Crl, type UnverifiedCrl } from './read-crl.ts'
@@ -128,26 +129,20 @@ async function readFolder(
 }
 
 async function readOne(path: string, before: ReadFile | undefined): Promise<ReadFile> {
-  let version = ''
-  try {
-    const file = await open(path)
-    try {
-      const { ino, size, mtimeMs } = await file.stat()
-      version = `${ino} ${size} ${mtimeMs}`
-      if (before?.version === version) return before
-      if (size > MAX_FILE) throw new MdmError('MDM_CRL', 'the file is too long')
-      const lists = crlsIn(await file.readFile())
+  return await lookAtFile(path, before, {
+    maxBytes: MAX_FILE,
+    read(content) {
+      const lists = crlsIn(content)
       // A folder of trust anchors has certificates under such names, too.
       if (lists.length === 0 && !path.endsWith('.pem'))
         throw new MdmError('MDM_CRL', 'the file holds no revocation list')
-      return { version, lists: lists.map(openCrl) }
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    const fault = error instanceof MdmError ? error.message : 'the file cannot be read'
-    return { version, lists: [], fault }
-  }
+      return { lists: lists.map(openCrl) }
+    },
+    failed: (error) => ({
+      lists: [],
+      fault: error instanceof MdmError ? error.message : 'the file cannot be read',
+    }),
+  })
 }
 
 function tryTo(work: () => Crl): Crl | MdmError {

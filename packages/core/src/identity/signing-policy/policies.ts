@@ -1,10 +1,10 @@
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
 import type { CertificateIdentity } from '../certificate.ts'
 import type { Dn } from '../dn.ts'
 import type { FileFault } from '../file-fault.ts'
 import type { UserCa } from '../issued.ts'
+import { lookAtFile } from '../look-at-file.ts'
 import { nameHash } from './name-hash.ts'
 import { readPolicies, type SigningPolicy } from './read-policy.ts'
 import { matches } from './subject-pattern.ts'
@@ -63,23 +63,16 @@ export function openPolicies(dir: string): SigningPolicies {
 }
 
 async function look(path: string, ca: Dn, before: Held | undefined): Promise<Held> {
-  let version = ''
-  try {
-    const file = await open(path)
-    try {
-      const { ino, size, mtimeMs } = await file.stat()
-      version = `${ino} ${size} ${mtimeMs}`
-      if (before?.version === version) return before
-      if (size > MAX_FILE) return { version, policy: 'unusable' }
-      const policies = readPolicies(await file.readFile('utf8')).filter((policy) => policy.ca === ca)
+  return await lookAtFile<Held>(path, before, {
+    maxBytes: MAX_FILE,
+    read(content) {
+      const policies = readPolicies(content.toString('utf8')).filter((policy) => policy.ca === ca)
       // Two CAs may share a hash; a file that does not name this one leaves it without any right to sign.
       const [policy, ...more] = policies
-      return { version, policy: policy === undefined || more.length > 0 ? 'unusable' : policy }
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    return { version, policy: isAbsent ? 'none' : 'unusable' }
-  }
+      return { policy: policy === undefined || more.length > 0 ? 'unusable' : policy }
+    },
+    failed: (error) => ({
+      policy: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'unusable',
+    }),
+  })
 }

@@ -1,7 +1,8 @@
-import { open, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MdmError } from '../../errors.ts'
 import type { FileFault } from '../file-fault.ts'
+import { lookAtFile } from '../look-at-file.ts'
 import { verdictsOn, type Verdict } from './attributes.ts'
 import { MAX_LSC, readLsc, type VomsServerName } from './lsc.ts'
 import { isHostName, isVoName } from './vo-names.ts'
@@ -131,21 +132,12 @@ async function readOne(
   host: string,
   before: ReadFile | undefined,
 ): Promise<ReadFile> {
-  let version = ''
-  try {
-    if (!isHostName(host)) throw new MdmError('MDM_CONFIG', 'the file is not named by a host')
-    const file = await open(path)
-    try {
-      const { ino, size, mtimeMs } = await file.stat()
-      version = `${ino} ${size} ${mtimeMs}`
-      if (before?.version === version) return before
-      if (size > MAX_LSC) throw new MdmError('MDM_CONFIG', 'the file is too long')
-      const names = readLsc((await file.readFile()).toString('utf8'))
-      return { version, server: { file: path, vo, host: host.toLowerCase(), names } }
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    return { version, fault: error instanceof MdmError ? error.message : 'the file cannot be read' }
-  }
+  if (!isHostName(host)) return { version: '', fault: 'the file is not named by a host' }
+  return await lookAtFile<ReadFile>(path, before, {
+    maxBytes: MAX_LSC,
+    read: (content) => ({
+      server: { file: path, vo, host: host.toLowerCase(), names: readLsc(content.toString('utf8')) },
+    }),
+    failed: (error) => ({ fault: error instanceof MdmError ? error.message : 'the file cannot be read' }),
+  })
 }
