@@ -2,7 +2,7 @@ import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startPostgres } from '../../fixtures/postgres.ts'
-import { sends } from '../deliver/fixture.ts'
+import { sends, until as untilTrue } from '../deliver/fixture.ts'
 import {
   alice,
   bob,
@@ -110,6 +110,8 @@ t.test('a container that is gone is prepared again, for what is left of its pin'
   const again = await finished(after, alice, request)
   t.strictSame(again.files, request.files)
   t.equal(after.reads(0), 1)
+  // The name that it was filled under goes after it is told to be there.
+  await untilTrue(() => readdirSync(elsewhere).length === 1)
   t.equal(readdirSync(elsewhere).length, 1)
 })
 
