@@ -90,14 +90,11 @@ export abstract class BaseCommand extends Command {
     }
   }
 
-  /** The configured certificate and key, without a site. @throws MDM_CONFIG */
+  /** The configured certificate and key, without a site. @throws MDM_CONFIG | MDM_CREDENTIAL_EXPIRED */
   protected async ownCredential(flags: IdentityFlags): Promise<Credential> {
-    const { credential } = await this.clientConfig(flags)
-    const { loadCredential } = await import('@mdm/core/identity/credential')
-    const { MdmError } = await import('@mdm/core/errors')
-    if (credential === undefined)
-      throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set"')
-    return await loadCredential(credential)
+    const config = await this.clientConfig(flags)
+    const { ownCredential } = await import('@mdm/core/access/own-credential')
+    return await ownCredential(config)
   }
 
   /** Lists what failed of several things, and settles the exit code. */

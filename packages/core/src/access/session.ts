@@ -1,11 +1,11 @@
 import { addRoster, storedConfig, trustedRoster, type ClientConfig } from '../config.ts'
 import { spkiDigest } from '../crypto/spki.ts'
-import { MdmError } from '../errors.ts'
 import { Peer } from '../grid/http.ts'
 import type { KeyServerPeer } from '../grid/key-servers.ts'
-import { loadCredential, type Credential } from '../identity/credential.ts'
+import type { Credential } from '../identity/credential.ts'
 import type { TrustedRoster } from '../identity/roster.ts'
 import { getRosters } from '../wire/common.ts'
+import { ownCredential } from './own-credential.ts'
 
 /** One user at one site: who he is, what he trusts, and the connections to site and key servers. */
 export interface Session {
@@ -25,11 +25,7 @@ export interface Session {
  * @throws MDM_CONFIG | MDM_CREDENTIAL_EXPIRED | MDM_ROSTER
  */
 export async function openSession(config: ClientConfig): Promise<Session> {
-  if (config.credential === undefined) {
-    throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set --cert FILE --key FILE"')
-  }
-  const credential = await loadCredential(config.credential)
-  if (credential.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
+  const credential = await ownCredential(config)
   const session = new OpenSession(config, credential, await trustedRoster(config))
   return session
 }

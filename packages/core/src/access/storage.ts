@@ -1,11 +1,10 @@
 import { trustedRoster, type ClientConfig } from '../config.ts'
-import { MdmError } from '../errors.ts'
 import { StorageConnections } from '../grid/srm/connections.ts'
 import { DEFAULT_CA_FOLDER, readCaFolder } from '../grid/srm/ca-folder.ts'
 import { SrmService } from '../grid/srm/service.ts'
 import type { SrmEndpoint } from '../grid/srm/srm-url.ts'
-import { loadCredential } from '../identity/credential.ts'
 import { SiteId } from '../names.ts'
+import { ownCredential } from './own-credential.ts'
 
 /** Storage services as one user reaches them: no roster is needed for those whose CA is known. */
 export interface Storage {
@@ -26,10 +25,7 @@ export interface StorageOptions {
  * @throws MDM_CONFIG | MDM_CREDENTIAL_EXPIRED | MDM_ROSTER
  */
 export async function openStorage(config: ClientConfig, o: StorageOptions = {}): Promise<Storage> {
-  if (config.credential === undefined)
-    throw new MdmError('MDM_CONFIG', 'no certificate is configured: "mdm config set --cert FILE --key FILE"')
-  const credential = await loadCredential(config.credential)
-  if (credential.notAfter.getTime() < Date.now()) throw new MdmError('MDM_CREDENTIAL_EXPIRED')
+  const credential = await ownCredential(config)
   const [cas, rosters] = await Promise.all([
     readCaFolder(config.caDir ?? DEFAULT_CA_FOLDER),
     Promise.all(Object.keys(config.sites).map((site) => trustedRoster(config, SiteId.parse(site)))),

@@ -7,6 +7,7 @@ import { listedPage } from '../catalog/listed-page.ts'
 import type { Delivery } from '../deliver/delivery.ts'
 import type { Digests } from '../deliver/digests.ts'
 import { pathOf } from './namespace.ts'
+import { resolveFile } from './resolve-file.ts'
 
 /** Where the container of a volume is: in the spool, or still to be made of what the source has. */
 export type Locality = 'ONLINE' | 'NEARLINE' | 'UNAVAILABLE'
@@ -68,10 +69,7 @@ export function openEntries(o: EntriesOptions): Entries {
   }
   return {
     async stat(caller, name, { digest = false } = {}) {
-      const volume = await o.access.resolveName(caller, name).catch((error: unknown) => {
-        // A set is no file, and no folder either: here it does not exist.
-        throw error instanceof MdmError && error.code === 'MDM_USAGE' ? new MdmError('MDM_NOT_FOUND') : error
-      })
+      const volume = await resolveFile(o.access, caller, name)
       return await entryOf(caller, volume, { path: pathOf(name), digest })
     },
 

@@ -2,6 +2,8 @@ import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import type { Access, ListedVolume } from '../../catalog/access.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
+import { resolveFile } from '../resolve-file.ts'
+import { someTogether } from '../some-together.ts'
 import type { Prepared } from './pinned-volume.ts'
 import type { Asked } from './requests.ts'
 
@@ -13,33 +15,24 @@ export interface Rights {
   requireAdmitted(caller: Caller): Promise<void>
 }
 
-/** Names looked at together: a request of a thousand files must not hold up the store. */
-const TOGETHER = 8
-
 /** The volume that each file means, or what it is refused with, in the order asked. @throws what is nobody's refusal, such as MDM_STORE */
 export async function admitAll(
   o: Rights,
   caller: Caller,
   asked: readonly Asked[],
 ): Promise<(Prepared | MdmError)[]> {
-  const admitted: (Prepared | MdmError)[] = []
-  for (let at = 0; at < asked.length; at += TOGETHER) {
-    const some = asked.slice(at, at + TOGETHER)
-    admitted.push(...(await Promise.all(some.map(({ name }) => admit(o, caller, name)))))
-  }
-  return admitted
+  return await someTogether(asked, ({ name }) => admit(o, caller, name))
 }
 
 async function admit(o: Rights, caller: Caller, name: Asked['name']): Promise<Prepared | MdmError> {
   try {
     if (name === undefined) throw new MdmError('MDM_NOT_FOUND')
-    const volume = await o.access.resolveName(caller, name)
+    const volume = await resolveFile(o.access, caller, name)
     await requireReadable(o, caller, volume)
     return await preparedOf(o, volume)
   } catch (error) {
     if (!(error instanceof MdmError) || error.status >= 500) throw error
-    // A set is no file: here it does not exist.
-    return error.code === 'MDM_USAGE' ? new MdmError('MDM_NOT_FOUND') : error
+    return error
   }
 }
 

@@ -19,6 +19,7 @@ import { route, type AnyContext } from '../../http/route.ts'
 import type { Entries, Locality } from '../entries.ts'
 import { placeOf } from '../namespace.ts'
 import type { Asked, FileState, PreparationRequest, RequestedFile, Requests } from '../requests/requests.ts'
+import { someTogether } from '../some-together.ts'
 import { durationSeconds } from './duration.ts'
 
 export interface TapeRoutes {
@@ -47,8 +48,6 @@ const LOCALITIES: Readonly<Record<Locality, TapeLocality>> = {
   NEARLINE: 'TAPE',
   UNAVAILABLE: 'UNAVAILABLE',
 }
-/** Names looked at together. */
-const TOGETHER = 8
 
 /**
  * The WLCG Tape REST API, version 1: to fetch volumes from their source into the spool, and keep them there a while. What is staged is
@@ -155,9 +154,7 @@ async function localitiesOf(o: TapeRoutes, c: AnyContext, paths: readonly string
       return { path, locality: 'NONE' }
     }
   }
-  const infos: Awaited<ReturnType<typeof localityOf>>[] = []
-  for (let at = 0; at < paths.length; at += TOGETHER)
-    infos.push(...(await Promise.all(paths.slice(at, at + TOGETHER).map(localityOf))))
+  const infos = await someTogether(paths, localityOf)
   // That somebody tries names he may not know of is seen in the audit log.
   if (refused !== undefined)
     await o.refused?.({ code: refused, caller: c.caller, requestId: c.requestId, params: {} })
