@@ -2,10 +2,11 @@ import { keyServerPeers } from '@mdm/core/access/session'
 import { MdmError } from '@mdm/core/errors'
 import { fault, good, warn, type Finding } from '@mdm/core/findings'
 import type { Peer } from '@mdm/core/grid/http'
-import { probe, type Probe } from '@mdm/core/grid/probe'
+import type { Probe } from '@mdm/core/grid/probe'
 import type { Credential } from '@mdm/core/identity/credential'
 import { openRoster, rosterFingerprint, type TrustedRoster } from '@mdm/core/identity/roster'
 import { getRosters } from '@mdm/core/wire/common'
+import { probeSettled } from './settled.ts'
 
 /** Where the site's rosters lie, by seq, for commands that give one away. */
 export interface SiteRoster {
@@ -21,11 +22,14 @@ export interface SiteRoster {
 export async function checkKeyServers(
   { roster, file }: SiteRoster,
   credential: Credential,
-  now: () => Date,
+  o: { now: () => Date; patienceMs?: number | undefined },
 ): Promise<{ findings: Finding[]; probes: Probe[] }> {
   const peers = keyServerPeers(roster, credential)
   try {
-    const probes = await Promise.all(peers.map(({ peer }) => probe(peer, now)))
+    const probes = await probeSettled(
+      peers.map(({ peer }) => peer),
+      o,
+    )
     const trust = `mdm-server keys trust ${file} --fingerprint ${rosterFingerprint(roster.jws)} --config keys.json, on its machine`
     const each = await Promise.all(
       peers.map(async ({ peer }, i) => await checkOne(peer, probes[i]!, { roster, trust })),

@@ -92,7 +92,9 @@ export async function checkKeys(file: string, o: CheckOptions = {}): Promise<Fin
       : await guarded('site', () => checkOthers(current, id, credential, now))),
     ...(credential === undefined
       ? []
-      : await guarded('server', () => checkOwnServer(config.listen, credential, start))),
+      : await guarded('server', () =>
+          checkOwnServer(config.listen, credential, { start, patienceMs: o.patienceMs }),
+        )),
   ]
 }
 

@@ -40,6 +40,8 @@ export interface CheckOptions {
   readonly now?: () => Date
   /** where /proc and /sys are */
   readonly root?: string
+  /** how long a server may wait for others before that is a fault, ms */
+  readonly patienceMs?: number
 }
 
 /**
@@ -76,7 +78,9 @@ export async function checkSite(
   const server =
     credential === undefined
       ? []
-      : await guarded('server', () => checkOwnServer(config.listen, credential, start))
+      : await guarded('server', () =>
+          checkOwnServer(config.listen, credential, { start, patienceMs: o.patienceMs }),
+        )
   return [
     node,
     good('configuration', file, 'it can be read'),
@@ -127,7 +131,7 @@ export async function checkSite(
       : await guarded('key-server', () => {
           const rosterFile = join(rosterDir, `${config.site}.${roster.body.seq}.jws`)
           return checkOthers({ roster, file: rosterFile }, credential, {
-            now,
+            ...{ now, patienceMs: o.patienceMs },
             keyFile: path(config.tls.key),
             store,
           })
@@ -158,15 +162,15 @@ function noRoster(site: string, dir: string): Finding {
 async function checkOthers(
   held: SiteRoster,
   credential: Credential,
-  { now, keyFile, store }: { now: () => Date; keyFile: string; store: string },
+  o: { now: () => Date; patienceMs: number | undefined; keyFile: string; store: string },
 ): Promise<Finding[]> {
   if (!held.roster.services.has(credential.identity.spki)) {
-    const next = `put back ${shellWord(keyFile)} and its certificate from the last backup`
+    const next = `put back ${shellWord(o.keyFile)} and its certificate from the last backup`
     const message = 'the roster names another TLS key, so nobody believes this site'
-    return [fault('tls-certificate', keyFile, message, next)]
+    return [fault('tls-certificate', o.keyFile, message, next)]
   }
-  const { findings, probes } = await checkKeyServers(held, credential, now)
-  const pseudonyms = await checkPseudonymKey(store, held.roster, credential)
+  const { findings, probes } = await checkKeyServers(held, credential, o)
+  const pseudonyms = await checkPseudonymKey(o.store, held.roster, credential)
   return [...checkClock(probes), ...findings, ...pseudonyms]
 }
 
