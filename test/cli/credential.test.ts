@@ -128,7 +128,7 @@ t.test('a proxy has all the rights of its owner but what takes his own key', asy
   t.match(read('proxy.pem'), { kind: 'proxy', holdsKey: true })
   const got = await mdm(['get', apart, '--cert', at('proxy.pem'), '-o', at('proxy.nrrd'), '--json'])
   t.equal(got.code, 0, got.stderr)
-  const piped = await mdm(['credential', 'proxy', '--limited', '-o', '-'])
+  const piped = await mdm(['credential', 'proxy', '--limited', '--hours', '11', '-o', '-'])
   writeFileSync(at('limited.pem'), piped.stdout, { mode: 0o600 })
   t.match(read('limited.pem'), { kind: 'limited proxy' })
   const below = await delegate(['--guid', apart, '--cert', at('limited.pem'), '-o', at('below.cred')])
