@@ -184,8 +184,8 @@ export function orders(n: number): number[][] {
   )
 }
 
-/** Waits until something holds, for a second at the most. */
+/** Waits until something holds, for half a minute at the most. */
 export async function until(holds: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 100 && !holds(); i++) await sleep(10)
+  for (const end = performance.now() + 30_000; !holds() && performance.now() < end;) await sleep(10)
   return holds()
 }

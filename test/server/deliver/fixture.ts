@@ -219,9 +219,9 @@ export function filesIn(folder: string): Map<string, Buffer> {
 }
 
 /** Resolves when `condition` holds; polls, since files change by themselves. */
-export async function until(condition: () => boolean, ms = 5000): Promise<void> {
-  for (const end = Date.now() + ms; !condition();) {
-    if (Date.now() > end) throw new Error('it never came true')
+export async function until(condition: () => boolean, ms = 60_000): Promise<void> {
+  for (const end = performance.now() + ms; !condition();) {
+    if (performance.now() > end) throw new Error('it never came true')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

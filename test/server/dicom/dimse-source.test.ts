@@ -332,8 +332,9 @@ async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
   return gathered
 }
 
-/** Waits until a condition holds; 5 s at the most. */
+/** Waits until a condition holds; half a minute at the most. */
 async function until(condition: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !condition(); n++) await new Promise((resolve) => setTimeout(resolve, 10))
-  if (!condition()) throw new Error('it did not happen within 5 seconds')
+  for (const end = performance.now() + 30_000; !condition() && performance.now() < end;)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  if (!condition()) throw new Error('it did not happen within half a minute')
 }

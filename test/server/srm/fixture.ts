@@ -184,18 +184,18 @@ export async function world(
   }
 }
 
-/** Asks until no file waits any more; 10 s at the most. */
+/** Asks until no file waits any more; a minute at the most. */
 export async function finished(
   { requests }: Pick<World, 'requests'>,
   caller: Caller,
   { token, kind }: Pick<PreparationRequest, 'token' | 'kind'>,
 ): Promise<PreparationRequest> {
-  for (let i = 0; i < 500; i++) {
+  for (const end = performance.now() + 60_000; performance.now() < end;) {
     const request = await requests.find(caller, kind, token)
     if (request.files.every(({ state }) => state !== 'QUEUED' && state !== 'IN_PROGRESS')) return request
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error('the request has not ended in 10 seconds')
+  throw new Error('the request has not ended within a minute')
 }
 
 export const states = ({ files }: PreparationRequest): string[] => files.map(({ state }) => state)

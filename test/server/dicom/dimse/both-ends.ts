@@ -112,9 +112,9 @@ export async function tcpServer(t: Test, serve: (socket: Socket) => unknown): Pr
   return (server.address() as AddressInfo).port
 }
 
-/** Waits until something is so, 5 s at most. */
+/** Waits until something is so, half a minute at most. */
 export async function until(isSo: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 500 && !isSo(); tries++) await sleep(10)
+  for (const end = performance.now() + 30_000; !isSo() && performance.now() < end;) await sleep(10)
   return isSo()
 }
 

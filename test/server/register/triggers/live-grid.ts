@@ -53,11 +53,11 @@ export async function untilVolumes(session: Session, count: number, version = 1)
   })
 }
 
-/** Waits until a condition holds; 40 s at the most, since what is waited for waits itself. */
+/** Waits until a condition holds; a minute at the most, since what is waited for waits itself. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 800; i++) {
+  for (const end = performance.now() + 60_000; performance.now() < end;) {
     if (await condition()) return
     await sleep(50)
   }
-  throw new Error('it did not happen within 40 seconds')
+  throw new Error('it did not happen within a minute')
 }
