@@ -109,6 +109,9 @@ export const LIES: Readonly<Record<string, readonly [conduct: Conduct, code: Err
   'an answer of 2 MiB': [(reply) => reply.end(`{"releases":[${' '.repeat(2 << 20)}]}`), 'MDM_BAD_REQUEST'],
 }
 
+/** How long a get waits for servers unless a test tells: longer than any machine takes for what is to come. */
+export const PATIENT_MS = 60_000
+
 export interface Setting {
   readonly key: SampleKey
   readonly faults: KeyServerFault[]
@@ -124,12 +127,12 @@ export interface Setting {
 /**
  * Starts one key server per conduct, all with shares of one new key.
  *
- * @param order places in the order in which they answer, one after the other; all at once unless told
+ * @param order places in the order in which they answer, one after the other; all at once unless told; `untold` leaves the answer time to the product
  */
 export async function startKeyServers(
   t: Test,
   conducts: readonly Conduct[],
-  o: { m?: number; order?: readonly number[] } = {},
+  o: { m?: number; order?: readonly number[]; untold?: boolean } = {},
 ): Promise<Setting> {
   const n = conducts.length
   const m = o.m ?? 2
@@ -162,6 +165,7 @@ export async function startKeyServers(
       kid,
       threshold: m,
       signers: [signer],
+      ...(o.untold === true ? {} : { timeoutMs: PATIENT_MS }),
       onFault: (fault) => faults.push(fault),
       ...changes,
     })

@@ -16,6 +16,7 @@ import {
   knowsNothing,
   LIES,
   orders,
+  PATIENT_MS,
   refuses,
   silent,
   startKeyServers,
@@ -24,14 +25,15 @@ import {
   type SampleKey,
 } from './key-server-samples.ts'
 
-const [ANSWER_MS, SOON_MS] = [2_500, 1_800]
+/** Of the product; and what is less than the patience of these tests, so that nobody waited for a silent server. */
+const [ANSWER_MS, SOON_MS] = [2_500, PATIENT_MS / 2]
 const flipped = LIES['a bit of the secret']![0]
 
 /** Gathers from servers that answer in one order; the code of the error, or undefined where the right key came. */
 async function outcome(
   t: Test,
   conducts: readonly Conduct[],
-  o: { m?: number; order?: readonly number[] } & Partial<GatherOptions> = {},
+  o: { m?: number; order?: readonly number[]; untold?: boolean } & Partial<GatherOptions> = {},
 ): Promise<{ code: ErrorCode | undefined; ms: number; error?: MdmError }> {
   const { gather, key } = await startKeyServers(t, conducts, o)
   const started = performance.now()
@@ -125,15 +127,15 @@ t.test('too few that can help are a threshold not reached, as soon as that is su
   for (const [what, conducts] of Object.entries(inTime)) {
     const { code, ms, error } = await outcome(t, conducts, { timeoutMs })
     t.equal(code, 'MDM_BELOW_THRESHOLD', what)
-    t.ok(ms < timeoutMs + 700, `${Math.round(ms)} ms`)
+    t.ok(ms >= timeoutMs - 50 && ms < SOON_MS, `${Math.round(ms)} ms`)
     t.ok((error!.details.faults as unknown[]).length >= 2, 'and it says who did not help')
   }
 })
 
 t.test('without being told, silence lasts 2.5 seconds', async (t) => {
-  const { code, ms } = await outcome(t, [silent, silent, honest])
+  const { code, ms } = await outcome(t, [silent, silent, honest], { untold: true })
   t.equal(code, 'MDM_BELOW_THRESHOLD')
-  t.ok(ms >= ANSWER_MS - 50 && ms < 4_500, `${Math.round(ms)} ms`)
+  t.ok(ms >= ANSWER_MS - 50 && ms < SOON_MS, `${Math.round(ms)} ms`)
 })
 
 t.test('servers that hold two splits of one key give the newer, and never a mixture', async (t) => {
@@ -200,10 +202,11 @@ t.test('an abort ends it with its reason and blames no server', async (t) => {
 
 t.test('a request that nobody waits for any more is let go in time', async (t) => {
   const { gather, ended, faults } = await startKeyServers(t, [silent, honest, honest])
-  await gather({ timeoutMs: 300 })
+  await gather({ timeoutMs: 1_500 })
   const started = performance.now()
   await ended[0]
-  t.ok(performance.now() - started < 1_500, 'the connection to the silent server is closed')
+  t.ok(performance.now() - started < SOON_MS, 'the connection to the silent server is closed')
+  await until(() => faults.length > 0)
   t.match(faults, [{ code: 'MDM_UNREACHABLE' }], 'and it is named, though the key was there long before')
 })
 
@@ -222,7 +225,7 @@ t.test('an answer that has begun and is not whole is named when the get ends, or
       call(contract, input, { ...o, onResponse: () => (o?.onResponse?.(), began.resolve()) })
     Object.assign(peers[0]!, { call: watched })
     const ended = new AbortController()
-    const o = when === 'the get' ? { signal: ended.signal } : { timeoutMs: 500 }
+    const o = when === 'the get' ? { signal: ended.signal } : { timeoutMs: 1_500 }
     t.ok((await gather(o)).fileKey.equals(key.fileKey))
     await began.promise
     ended.abort(new MdmError('MDM_UNREACHABLE', 'the transfer was given up'))
@@ -240,11 +243,18 @@ t.test(
       [1_100, 1],
     ] as const) {
       const { gather, faults } = await startKeyServers(t, [silent, honest, honest])
-      const ended = new AbortController()
-      await gather({ signal: ended.signal, timeoutMs: 60_000 })
-      await sleep(ms)
-      ended.abort(new MdmError('MDM_UNREACHABLE'))
-      await sleep(20)
+      // A get that itself took the second on a busy machine is no shorter one.
+      for (let tries = 0; tries < 20; tries++) {
+        faults.length = 0
+        const ended = new AbortController()
+        const began = performance.now()
+        await gather({ signal: ended.signal })
+        await sleep(ms)
+        ended.abort(new MdmError('MDM_UNREACHABLE'))
+        if (ms > 0 || performance.now() - began < 1_000) break
+      }
+      if (named > 0) await until(() => faults.length > 0)
+      else await sleep(20)
       t.equal(faults.length, named, `after ${ms} ms`)
     }
   },
@@ -274,7 +284,7 @@ t.test('a process that has its key may end while a server is still silent', asyn
     servers: urls.map((url, i) => ({ id: servers[i], url })),
     pin: pinOf(service),
     credential: caller,
-    volume: { site, guid, kid, threshold: 2, timeoutMs: 60_000 },
+    volume: { site, guid, kid, threshold: 2, timeoutMs: PATIENT_MS },
     signer: { kid: signer.kid, key: createPublicKey(signer.key).export({ type: 'spki', format: 'pem' }) },
   }
   const child = spawn(
@@ -287,5 +297,5 @@ t.test('a process that has its key may end while a server is still silent', asyn
   await once(child.stdout, 'data')
   const started = performance.now()
   t.same(await ended, [0, null])
-  t.ok(performance.now() - started < 2_000, `${Math.round(performance.now() - started)} ms after the key`)
+  t.ok(performance.now() - started < SOON_MS, `${Math.round(performance.now() - started)} ms after the key`)
 })
