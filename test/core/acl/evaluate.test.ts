@@ -150,9 +150,9 @@ t.test('many groups within each other cost no more than their members', async (t
   const names = Array.from({ length: 300 }, (_, i) => `g${i}`)
   const all: Principal[] = names.map((name) => ({ kind: 'group', name }))
   const groups = new Map(names.map((name) => [name, all]))
-  const began = performance.now()
+  const began = process.cpuUsage()
   t.notOk(can([entry({ kind: 'group', name: 'g0' })], caller('Alice'), { groups }))
-  t.ok(performance.now() - began < 2000)
+  t.ok(process.cpuUsage(began).user < 2_000_000, 'less than 2 s of a processor')
 })
 
 t.test('an administrator is a key, of the roster or appointed', async (t) => {

@@ -91,7 +91,7 @@ t.test('a query has at most 32 comparisons', async (t) => {
 })
 
 t.test('a long hostile text is refused quickly', async (t) => {
-  const start = performance.now()
+  const start = process.cpuUsage()
   for (const text of [
     `a='${"''".repeat(100_000)}`,
     'a='.repeat(50_000),
@@ -100,7 +100,7 @@ t.test('a long hostile text is refused quickly', async (t) => {
   ]) {
     t.throws(() => parseQuery(text), { code: 'MDM_QUERY' })
   }
-  t.ok(performance.now() - start < 1_000)
+  t.ok(process.cpuUsage(start).user < 1_000_000, 'less than a second of a processor')
 })
 
 function thrownBy(act: () => unknown): MdmError {
