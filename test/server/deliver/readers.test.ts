@@ -158,7 +158,7 @@ t.test('a pin keeps an unfinished preparation without any reader', async (t) => 
 })
 
 t.test('a reader who comes back in time goes on with the same container', async (t) => {
-  const { delivery, volume, pass } = gated(t, { idleMs: 2000 })
+  const { delivery, volume, pass } = gated(t, { idleMs: 60_000 })
   pass(2)
   const lease = await delivery.open(volume.record, { signal: forever })
   lease.release()

@@ -149,7 +149,7 @@ t.test(
     const { element, surl, prepare } = await started(t)
     element.answers.srmPrepareToGet = () => queued(surl, 15)
     element.answers.srmStatusOfGetRequest = () => queued(surl, 15)
-    const late = prepare({ timeoutMs: 300, wait: untilAborted })
+    const late = prepare({ timeoutMs: 1_500, wait: untilAborted })
     await t.rejects(late, { code: 'MDM_SOURCE_UNREACHABLE', exitCode: 5 })
     t.equal(element.calls.at(-1), 'srmAbortRequest')
 
