@@ -15,6 +15,10 @@ const FILES = [
   'register/register',
   'register/triggers/folder',
   'register/waiting',
+  'srm/limits',
+  'srm/requests',
+  'srm/tape',
+  'srm/turl',
   '../flows/changes',
   '../flows/quarantine',
 ]

@@ -13,6 +13,7 @@ import { SrmLimits } from '@mdm/server/srm/requests/limits'
 import { openRequests, type RequestsOptions } from '@mdm/server/srm/requests/open-requests'
 import type { PreparationRequest, OpenedRequests } from '@mdm/server/srm/requests/requests'
 import { openSiteStore, type SiteStore } from '@mdm/server/store/site-store'
+import { databaseOfTest } from '../../fixtures/postgres.ts'
 import { scriptedSource, sends, testVolume, type Script, type TestVolume } from '../deliver/fixture.ts'
 
 /** Names a set of volumes, which everybody may know of. */
@@ -97,7 +98,7 @@ export async function world(
   const dir = o.dir ?? t.testdir()
   // timers of the requests alone do not keep a process
   const keep = setInterval(() => {}, 1_000)
-  const store = o.store ?? join(dir, 'site.sqlite')
+  const store = o.store ?? databaseOfTest() ?? join(dir, 'site.sqlite')
   const spoolDir = o.spoolDir ?? join(dir, 'spool')
   const everyone = new Map([['*', new Set(volumes.map(({ record }) => record.guid))]])
   const rights = o.rights ?? { list: everyone, read: new Map(everyone), gone: new Set(), banned: new Set() }

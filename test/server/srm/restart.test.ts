@@ -72,8 +72,8 @@ onBoth('what was in progress begins anew, and fails where the right has gone mea
   t.strictSame([0, 1, 2].map(after.reads), [1, 0, 0], 'before its source is asked')
 })
 
-t.test('a pin whose right has gone is let go, and a banned caller has none', async (t) => {
-  const before = await world(t, { volumes: volumesOf(2) })
+onBoth('a pin whose right has gone is let go, and a banned caller has none', async (t, o) => {
+  const before = await world(t, { volumes: volumesOf(2), ...o })
   const mine = await finished(before, alice, await before.get(alice, 0))
   const theirs = await finished(before, bob, await before.get(bob, 1))
   before.rights.banned.add('CN=bob')
@@ -84,11 +84,11 @@ t.test('a pin whose right has gone is let go, and a banned caller has none', asy
   t.match(after.requests.counts(), { pinnedBytes: 0, openRequests: 0 })
 })
 
-t.test('attributes of a proxy that has ended count no more', async (t) => {
+onBoth('attributes of a proxy that has ended count no more', async (t, o) => {
   let now = new Date('2026-01-01T00:00:00Z')
   const seen: string[][] = []
   const proxy = person('alice', { fqans: ['/vo'], notAfter: new Date('2026-01-01T01:00:00Z') })
-  const before = await world(t, { volumes: volumesOf(1), now: () => now })
+  const before = await world(t, { volumes: volumesOf(1), now: () => now, ...o })
   const requireRight = (caller: typeof proxy) => caller.kind === 'user' && seen.push(caller.fqans)
   const { token } = await finished(before, proxy, await before.get(proxy, 0))
   now = new Date('2026-01-01T00:30:00Z')
@@ -102,8 +102,8 @@ t.test('attributes of a proxy that has ended count no more', async (t) => {
   t.strictSame(seen.pop(), [])
 })
 
-t.test('a container that is gone is prepared again, for what is left of its pin', async (t) => {
-  const before = await world(t, { volumes: volumesOf(1) })
+onBoth('a container that is gone is prepared again, for what is left of its pin', async (t, o) => {
+  const before = await world(t, { volumes: volumesOf(1), ...o })
   const request = await finished(before, alice, await before.get(alice, 0))
   const elsewhere = join(before.dir, 'another-spool')
   const after = await before.restart({ spoolDir: elsewhere })
@@ -115,9 +115,9 @@ t.test('a container that is gone is prepared again, for what is left of its pin'
   t.equal(readdirSync(elsewhere).length, 1)
 })
 
-t.test('pins that ended and requests of long ago do not come back', async (t) => {
+onBoth('pins that ended and requests of long ago do not come back', async (t, o) => {
   let now = new Date('2026-01-01T00:00:00Z')
-  const before = await world(t, { volumes: volumesOf(1), now: () => now })
+  const before = await world(t, { volumes: volumesOf(1), now: () => now, ...o })
   const request = await finished(before, alice, await before.get(alice, 0))
   now = new Date('2026-01-01T01:00:00Z')
   const ended = await before.restart()
@@ -166,10 +166,10 @@ t.test('a crash at any moment leaves whole requests, and what was told is kept',
   )
 })
 
-t.test(
+onBoth(
   'what the store did not take is written once it does, and a release that was not is not told',
-  async (t) => {
-    const w = await world(t, { volumes: volumesOf(2) })
+  async (t, o) => {
+    const w = await world(t, { volumes: volumesOf(2), ...o })
     const { token, files } = await finished(w, alice, await w.get(alice, 0, 1))
     await w.db.schema.alterTable('srm_files').renameTo('elsewhere').execute()
     await t.rejects(w.requests.release(alice, 'get', token, [w.surl(0)]))
