@@ -1,7 +1,10 @@
 import { createHash, createPublicKey, KeyObject } from 'node:crypto'
 import { MdmError } from '../errors.ts'
 
-/** SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) of a public or private key, as base64 of its DER. */
+/**
+ * SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) of a public or private key, as base64 of its DER. In one spelling, whichever the
+ * key was read from: that of an elliptic curve by the curve's name and with the whole point (RFC 5480 section 2).
+ */
 export function spkiOf(key: KeyObject): string {
   return spkiDer(key).toString('base64')
 }
@@ -37,5 +40,16 @@ export function keyFromSpki(base64: string): KeyObject {
 function spkiDer(key: KeyObject): Buffer {
   if (key.type === 'secret') throw new MdmError('MDM_INTERNAL', 'a secret key has no SubjectPublicKeyInfo')
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
-  return publicKey.export({ format: 'der', type: 'spki' })
+  const spelled = publicKey.asymmetricKeyType === 'ec' ? respelled(publicKey) : publicKey
+  return spelled.export({ format: 'der', type: 'spki' })
+}
+
+/** OpenSSL writes a point, and the parameters of a curve, in the form in which it read them; a JWK has only one. */
+function respelled(key: KeyObject): KeyObject {
+  try {
+    return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
+  } catch {
+    // A curve without a name there is none that is accepted anywhere.
+    return key
+  }
 }

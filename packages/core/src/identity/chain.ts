@@ -5,6 +5,7 @@ import { requireValid } from './issued.ts'
 import { delegationOf, type Delegation } from './proxy/delegation.ts'
 import { LANGUAGE, MOST_HOURS } from './proxy/policy.ts'
 import { isLegacyProxy, requireProxyOf, type Link } from './proxy/require-proxy.ts'
+import { requireStrongKey } from './strength.ts'
 
 /** Proxies between the key that is proven and the end-entity certificate. */
 export const MAX_PROXIES = 8
@@ -25,8 +26,16 @@ export interface EndEntity {
   readonly notAfter: Date
 }
 
-/** Chains that were found good, by their leaf: a connection shows the same one with every request. */
-const walked = new WeakMap<X509Certificate, EndEntity>()
+/**
+ * What was found of a chain, good or not, by its leaf: a connection shows the same one with every request, and a stranger must not
+ * have all its signatures verified with each.
+ */
+const walked = new WeakMap<X509Certificate, Walk>()
+
+interface Walk {
+  readonly chain: readonly X509Certificate[]
+  readonly found: EndEntity | MdmError
+}
 
 /**
  * Finds the end-entity certificate (EEC) of a chain that a peer sent: from the leaf over its proxies (RFC 3820), each verified
@@ -39,11 +48,13 @@ const walked = new WeakMap<X509Certificate, EndEntity>()
 export function findEndEntity(chain: readonly X509Certificate[]): EndEntity {
   const [leaf] = chain
   if (leaf === undefined) throw new MdmError('MDM_UNAUTHENTICATED', 'no client certificate was sent')
-  const known = walked.get(leaf)
-  if (known?.chain.every((certificate, i) => certificate === chain[i]) === true) return known
-  const found = walk(chain)
-  walked.set(leaf, found)
-  return found
+  let known = walked.get(leaf)
+  if (known === undefined || !isSame(known.chain, chain)) {
+    known = { chain: [...chain], found: tryTo(() => walk(chain)) }
+    walked.set(leaf, known)
+  }
+  if (known.found instanceof MdmError) throw known.found
+  return known.found
 }
 
 /** Fails outside the validity of one of the proxies. @throws MDM_CREDENTIAL_EXPIRED */
@@ -64,6 +75,8 @@ function walk(chain: readonly X509Certificate[]): EndEntity {
     if (isLegacyProxy(identity))
       throw refused('a proxy of the time before RFC 3820 is not accepted: make one with "-rfc"')
     const entity = { certificate, identity }
+    // Before the first signature is verified: with some keys that alone takes long.
+    if (proxies.length > 0) for (const link of [...proxies, entity]) requireStrongKey(link.identity)
     for (const [i, proxy] of proxies.entries()) requireProxyOf(proxies[i + 1] ?? entity, proxy)
     const [leaf] = proxies
     const ends = [entity, ...proxies].map((link) => link.identity.notAfter.getTime())
@@ -85,6 +98,19 @@ const DATED_BACK_MS = 10 * 60_000
 function isLongCapability({ proxyInfo, notBefore, notAfter }: CertificateIdentity): boolean {
   if (proxyInfo?.language !== LANGUAGE.mdmLimits) return false
   return notAfter.getTime() - notBefore.getTime() > MOST_HOURS * 3_600_000 + DATED_BACK_MS
+}
+
+function isSame(some: readonly X509Certificate[], others: readonly X509Certificate[]): boolean {
+  return some.length === others.length && some.every((certificate, i) => certificate === others[i])
+}
+
+function tryTo(work: () => EndEntity): EndEntity | MdmError {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof MdmError) return error
+    throw error
+  }
 }
 
 function refused(why: string): MdmError {

@@ -1,4 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import { spkiOf } from '../crypto/spki.ts'
 import { MdmError } from '../errors.ts'
 import type { CertificateIdentity } from './certificate.ts'
 
@@ -34,27 +35,36 @@ export function isStronglySigned(
 }
 
 /**
- * Fails unless the key is RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, written in its one spelling.
+ * Fails unless the key is RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, written in its one spelling. An RSA exponent is odd and
+ * of 17 to 32 bits: with 1 anybody can sign, and one as long as the modulus makes every check of a signature slow.
  *
  * @throws MDM_UNAUTHENTICATED
+ * @see NIST SP 800-56B section 6.2 for small exponents
  */
 export function requireStrongKey(certificate: Pick<CertificateIdentity, 'spkiDer'>): void {
   const der = Buffer.from(certificate.spkiDer, 'base64')
-  let spelling: Buffer
+  let spelling: string
   let strong: boolean
   try {
     const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
+    const { namedCurve = '' } = key.asymmetricKeyDetails ?? {}
     strong =
       key.asymmetricKeyType === 'ed25519' ||
-      (key.asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) ||
+      isStrongRsa(key) ||
       (key.asymmetricKeyType === 'ec' && ['prime256v1', 'secp384r1'].includes(namedCurve))
-    spelling = key.export({ format: 'der', type: 'spki' })
+    spelling = spkiOf(key)
   } catch (cause) {
     throw weak('holds a key that cannot be read', cause)
   }
   // Administrators and services are known by the digest of these bytes, so the same key must not have two.
-  if (!strong || !spelling.equals(der)) throw weak('holds a key of a kind or size that is not accepted')
+  if (!strong || spelling !== certificate.spkiDer)
+    throw weak('holds a key of a kind or size that is not accepted')
+}
+
+function isStrongRsa({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails ?? {}
+  const isSound = publicExponent % 2n === 1n && publicExponent > 0xffffn && publicExponent <= 0xffff_ffffn
+  return asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192 && isSound
 }
 
 function weak(what: string, cause?: unknown): MdmError {

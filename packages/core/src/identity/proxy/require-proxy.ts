@@ -3,7 +3,7 @@ import { MdmError } from '../../errors.ts'
 import { EXTENSION, isForClients, type CertificateIdentity } from '../certificate.ts'
 import { derChildren, derOid, readDer, TAG } from '../der.ts'
 import { isSignedBy } from '../issued.ts'
-import { requireStrongKey, requireStrongSignature } from '../strength.ts'
+import { requireStrongSignature } from '../strength.ts'
 
 /** A certificate of a chain and what it says. */
 export interface Link {
@@ -24,8 +24,9 @@ const UNDERSTOOD = new Set<string>([
 ])
 
 /**
- * Fails unless `issuer` made this proxy of itself: name, signature, strength, extensions and key usage of both. Validity is
- * left to the caller, so that a forged proxy is never called expired; what the proxy may do is readPolicy's matter.
+ * Fails unless `issuer` made this proxy of itself: name, signature, extensions and key usage of both. Validity is left to the
+ * caller, so that a forged proxy is never called expired, and so is the strength of the keys; what the proxy may do is
+ * readPolicy's matter.
  *
  * @param issuer an end-entity certificate or another proxy
  * @throws MDM_UNAUTHENTICATED
@@ -33,7 +34,6 @@ const UNDERSTOOD = new Set<string>([
  */
 export function requireProxyOf(issuer: Link, { certificate, identity }: Link): void {
   requireStrongSignature(identity)
-  requireStrongKey(identity)
   // Bytes, not canonical names: a proxy's name is made of its issuer's, and two spellings of it would be two makers.
   if (!identity.issuerDer.equals(issuer.identity.subjectDer)) throw refused('has another issuer')
   if (!isNamedBelow(issuer.identity.subjectDer, identity.subjectDer))
