@@ -187,7 +187,7 @@ t.test('an object that says it is another one does not come', async (t) => {
 })
 
 t.test('a connection that breaks is an error at once, and the next attempt takes another way', async (t) => {
-  const { scp, source, ct } = await serve(t, { config: { inactivitySeconds: 0.2 } })
+  const { scp, source, ct } = await serve(t, { config: { inactivitySeconds: 0.7 } })
   for (const [end, dimse] of [
     ['abort', 'aborted'],
     ['close', 'closed'],
@@ -204,7 +204,7 @@ t.test('a connection that breaks is an error at once, and the next attempt takes
 })
 
 t.test('a server that cannot be reached, or will not have us, says which', async (t) => {
-  const { scp, source, ct } = await serve(t, { config: { associationSeconds: 0.2, inactivitySeconds: 0.2 } })
+  const { scp, source, ct } = await serve(t, { config: { associationSeconds: 0.7, inactivitySeconds: 0.7 } })
   for (const [associate, code] of [
     ['abort', 'MDM_SOURCE_UNREACHABLE'],
     ['silence', 'MDM_SOURCE_UNREACHABLE'],

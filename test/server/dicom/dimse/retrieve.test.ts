@@ -143,7 +143,7 @@ for (const [what, { script, code, dimse, objects = 0 }] of Object.entries(FAULTS
     const before = openSockets()
     let whole = 0
     const get = async (): Promise<void> => {
-      const timeouts = { associationMs: 200, inactivityMs: 200 }
+      const timeouts = { associationMs: 700, inactivityMs: 700 }
       const association = await open(t, scp.port, undefined, { timeouts })
       for await (const { chunks } of association.get(SERIES)) {
         await gather(chunks)
@@ -238,7 +238,7 @@ t.test('a signal ends a retrieve at once, with its own reason', async (t) => {
 t.test('a reset, a silence or an abort in place of an answer to the release is no error', async (t) => {
   for (const release of ['reset-after-answer', 'reset', 'close', 'abort', 'silence'] as const) {
     const scp = await startScriptedScp(t, { objects: OBJECTS, script: { release } })
-    const association = await open(t, scp.port, undefined, { timeouts: { associationMs: 200 } })
+    const association = await open(t, scp.port, undefined, { timeouts: { associationMs: 1_000 } })
     await getAll(association, SERIES)
     await t.resolves(association.release(), release)
     t.notOk(association.isOpen)
