@@ -70,12 +70,14 @@ t.test('a pin ends by the clock, and its URL and its place in the spool with it'
 t.test('a pin ends by its timer too, when nobody asks', async (t) => {
   const w = await world(t, { volumes: volumesOf(1) })
   const files = w.asked(0)
+  const began = performance.now()
   await finished(
     w,
     alice,
     await w.requests.open(alice, { kind: 'get', files, pinSeconds: 1, requestId: 'r' }),
   )
-  t.equal(w.delivery.counts().spoolIdleBytes, 0)
+  const { spoolIdleBytes } = w.delivery.counts()
+  if (performance.now() - began < 1_000) t.equal(spoolIdleBytes, 0, 'while it lasts')
   await until(() => w.delivery.counts().spoolIdleBytes > 0)
 })
 

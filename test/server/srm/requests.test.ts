@@ -228,7 +228,8 @@ t.test(
     t.strictSame(states(mine), ['IN_PROGRESS', 'IN_PROGRESS'])
     const theirs = await w.get(bob, 1)
     t.strictSame(states(await w.requests.abort(alice, 'get', mine.token)), ['ABORTED', 'ABORTED'])
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await until(() => stopped.length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 100))
     t.strictSame(stopped, [0])
     t.strictSame(states(await w.requests.find(bob, 'get', theirs.token)), ['IN_PROGRESS'])
   },
