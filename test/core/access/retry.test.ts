@@ -74,23 +74,27 @@ t.test(
   },
 )
 
-t.test('key servers that are too few because their databases are away are asked again', async (t) => {
-  for (const [codes, again] of [
-    [['MDM_STORE', 'MDM_STORE'], true],
-    [['MDM_UNREACHABLE', 'MDM_STORE'], true],
-    [['MDM_UNREACHABLE', 'MDM_BAD_SHARE'], false],
-  ] as const) {
-    let calls = 0
-    const work = async () => {
-      calls++
-      const faults = codes.map((code) => ({ server: 'a', code }))
-      throw new MdmError('MDM_BELOW_THRESHOLD', undefined, { details: { faults } })
+t.test(
+  'key servers that are too few because their databases are away, or as they have just started, are asked again',
+  async (t) => {
+    for (const [codes, again] of [
+      [['MDM_STORE', 'MDM_STORE'], true],
+      [['MDM_UNREACHABLE', 'MDM_STORE'], true],
+      [['MDM_UNREACHABLE', 'MDM_CATCHING_UP'], true],
+      [['MDM_UNREACHABLE', 'MDM_BAD_SHARE'], false],
+    ] as const) {
+      let calls = 0
+      const work = async () => {
+        calls++
+        const faults = codes.map((code) => ({ server: 'a', code }))
+        throw new MdmError('MDM_BELOW_THRESHOLD', undefined, { details: { faults } })
+      }
+      const o = { retries: 1, received: () => false, wait: async () => undefined }
+      await t.rejects(retrying(work, o), { code: 'MDM_BELOW_THRESHOLD' })
+      t.equal(calls, again ? 2 : 1, codes.join(' '))
     }
-    const o = { retries: 1, received: () => false, wait: async () => undefined }
-    await t.rejects(retrying(work, o), { code: 'MDM_BELOW_THRESHOLD' })
-    t.equal(calls, again ? 2 : 1, codes.join(' '))
-  }
-})
+  },
+)
 
 t.test('waits grow from 1 to 8 s, less up to half at random, and attempts end', async (t) => {
   for (const [random, expected] of [

@@ -7,6 +7,9 @@ const LONGEST_WAIT_MS = 8_000
 /** Worth another attempt even before a byte came: the site itself or its database is away, or it says "later" or "no room". */
 const AT_THE_DOOR = new Set<ErrorCode>(['MDM_UNREACHABLE', 'MDM_SPOOL_FULL', 'MDM_LIMIT', 'MDM_STORE'])
 
+/** What a key server says of itself that ends by itself. */
+const PASSING = new Set<unknown>(['MDM_STORE', 'MDM_CATCHING_UP'] satisfies ErrorCode[])
+
 /** One more attempt that is about to be made. */
 export interface Retry {
   /** of the failure that it follows */
@@ -58,7 +61,7 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 
 function isPassing(error: unknown, received: boolean): error is MdmError {
   if (!(error instanceof MdmError) || !ERRORS[error.code].retry || neverFits(error)) return false
-  return received || AT_THE_DOOR.has(error.code) || isStoreOfKeyServers(error)
+  return received || AT_THE_DOOR.has(error.code) || isPassingAtKeyServers(error)
 }
 
 /** A volume that is larger than the whole spool of its site. */
@@ -66,12 +69,12 @@ function neverFits({ code, details: { neededBytes, limitBytes } }: MdmError): bo
   return code === 'MDM_SPOOL_FULL' && Number(neededBytes) > Number(limitBytes)
 }
 
-/** Too few key servers, one of which says itself that only its database is away. */
-function isStoreOfKeyServers({ code, details }: MdmError): boolean {
+/** Too few key servers, one of which says itself that only its database is away, or that it has just started. */
+function isPassingAtKeyServers({ code, details }: MdmError): boolean {
   const { faults } = details
   return (
     code === 'MDM_BELOW_THRESHOLD' &&
     Array.isArray(faults) &&
-    faults.some((fault: { code?: unknown } | null) => fault?.code === 'MDM_STORE')
+    faults.some((fault: { code?: unknown } | null) => PASSING.has(fault?.code))
   )
 }
