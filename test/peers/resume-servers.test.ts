@@ -2,12 +2,15 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
+import { openSession } from '@mdm/core/access/session'
+import { loadConfig } from '@mdm/core/config'
 import { writeSeries } from '@mdm/server/dicom/dcmjs/write-series'
 import { startGrid } from '../fixtures/grid.ts'
 import { meterSite } from '../fixtures/metered-proxy.ts'
 import { generator } from '../fixtures/random.ts'
 import { begin, besides, present, sha256 } from '../fixtures/running-get.ts'
 import { emptySpool, gone, restartSite, startKeyServer, startSite } from '../fixtures/site-process.ts'
+import { untilServing } from '../server/site-grid.ts'
 
 /** Gets under which a server is killed: some, or as many as MDM_LONG says, then of a volume of 100 MB. */
 const KILLED = Number(process.env['MDM_LONG'] ?? 4)
@@ -24,6 +27,8 @@ t.test('servers that are killed under a get', { timeout: 3_600_000 }, async (t) 
   const { guid } = (await grid.ok('admin', ['register', '--json'])).json.registered[0]
   await grid.ok('admin', ['acl', 'grant', guid, '--to', grid.users.scientist.dn, '--preset', 'process'])
   const wire = await meterSite(t, grid)
+  const watcher = await openSession(await loadConfig({ config: grid.users.admin.config }))
+  t.teardown(() => watcher.close())
   const at = (name: string) => join(grid.scratch, name)
   await grid.ok('scientist', ['get', guid, '-o', at('whole.mdm')])
   await grid.ok('scientist', ['get', guid, '-o', at('whole.nrrd')])
@@ -89,6 +94,7 @@ t.test('servers that are killed under a get', { timeout: 3_600_000 }, async (t) 
       await check(file)
       await gone(server.pid)
       await startKeyServer(server)
+      await untilServing(watcher)
     }
   })
 

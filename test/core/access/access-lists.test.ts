@@ -9,6 +9,7 @@ import { newGuid, type Guid } from '@mdm/core/names'
 import { getStatements, postStatement, type AclObject } from '@mdm/core/wire/common'
 import type { User } from '../../fixtures/grid.ts'
 import { gone, startKeyServer } from '../../fixtures/site-process.ts'
+import { untilServing } from '../../server/site-grid.ts'
 import { startRegisteredGrid } from './grid-volume.ts'
 
 t.test('who may do what is changed by signed statements at every server', async (t) => {
@@ -141,6 +142,7 @@ t.test('who may do what is changed by signed statements at every server', async 
     )
 
     await startKeyServer(server)
+    await untilServing(admin)
     const report = await grant(admin, guid, { to, preset: 'process' })
     t.match(report.changed[0], { object: 'key' })
     const chains = await Promise.all(servers().map((s) => chainAt(s, 'key')))
