@@ -213,9 +213,17 @@ export async function plaintextDigest(container: Buffer, volume: TestVolume): Pr
   return hash.digest('hex')
 }
 
-/** Bytes of every file in a folder, by name. */
+/** Bytes of every file in a folder, by name; without one that goes or gets its last name meanwhile. */
 export function filesIn(folder: string): Map<string, Buffer> {
-  return new Map(readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))]))
+  const found = new Map<string, Buffer>()
+  for (const name of readdirSync(folder)) {
+    try {
+      found.set(name, readFileSync(path.join(folder, name)))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return found
 }
 
 /** Resolves when `condition` holds; polls, since files change by themselves. */
