@@ -4,11 +4,11 @@ import { Writable } from 'node:stream'
 import type { Guid } from '@mdm/core/names'
 import { createServiceCertificate } from '@mdm/core/identity/ca'
 import { readCertificate } from '@mdm/core/identity/certificate'
-import { parseXml, REPLY_LIMITS } from '@mdm/core/wire/srm/xml'
 import { createApp } from '@mdm/server/http/app'
 import { openLog } from '@mdm/server/http/log'
 import { serve } from '@mdm/server/http/serve'
 import { soapRoutes, SRM_PATH } from '@mdm/server/srm/operations/routes'
+import { complaintsOf } from '../conformance/srm-message.ts'
 import { generator } from '../fixtures/random.ts'
 import { memoryEntries, memoryRequests } from '../fixtures/srm-memory.ts'
 import { openLane, type Lane, type LaneAnswer } from './soap/lane.ts'
@@ -74,7 +74,8 @@ async function tryOne(lane: Lane, message: FuzzMessage, tally: SoapTally): Promi
     return `an answer of our inside: ${text}`
   if (!/\r\ncontent-type: text\/xml; charset=utf-8/i.test(answer.head)) return `no XML: ${answer.head}`
   try {
-    parseXml(answer.body, REPLY_LIMITS)
+    const complaints = complaintsOf(answer.body)
+    if (complaints.length > 0) return `${complaints.join('; ')}: ${text}`
   } catch {
     return `an answer that is no XML: ${text}`
   }

@@ -9,10 +9,9 @@ import {
   writeRequest,
   writeResponse,
   type ReplyOf,
-  type RequestOf,
 } from '@mdm/core/wire/srm/messages'
-import { refusal } from '@mdm/core/wire/srm/status'
 import { arc, CLIENTS, gfal, surls } from '../../../fixtures/srm-messages.ts'
+import { REPLIES, REQUESTS } from '../../../fixtures/srm-samples.ts'
 
 const surl = 'srm://localhost/mdm/3f2504e0-4f89-41d3-9a0c-0305e82c3301'
 const bytes = (text: string) => Buffer.from(text)
@@ -43,40 +42,7 @@ t.test('what gfal2 and ARC send is understood, whatever its order and prefixes',
 })
 
 t.test('what the client writes is what the server reads', async (t) => {
-  const requests: { [O in keyof typeof MESSAGES]: RequestOf<O> } = {
-    srmPing: {},
-    srmGetTransferProtocols: {},
-    srmLs: {
-      arrayOfSURLs: [surl, `${surl}&<`],
-      fullDetailedList: false,
-      numOfLevels: 1,
-      offset: 3,
-      count: 2,
-    },
-    srmPrepareToGet: {
-      arrayOfFileRequests: [
-        { sourceSURL: surl },
-        { sourceSURL: surl, dirOption: { isSourceADirectory: true } },
-      ],
-      userRequestDescription: 'a "job" & more',
-      desiredFileStorageType: 'PERMANENT',
-      desiredTotalRequestTime: 60,
-      desiredPinLifeTime: 60,
-      transferParameters: { arrayOfTransferProtocols: ['https'] },
-    },
-    srmStatusOfGetRequest: { requestToken: 'T', arrayOfSourceSURLs: [surl] },
-    srmReleaseFiles: { requestToken: 'T', arrayOfSURLs: [surl] },
-    srmAbortRequest: { requestToken: 'T' },
-    srmAbortFiles: { requestToken: 'T', arrayOfSURLs: [surl] },
-    srmExtendFileLifeTime: {
-      requestToken: 'T',
-      arrayOfSURLs: [surl],
-      newFileLifeTime: -1,
-      newPinLifeTime: 7,
-    },
-    srmCheckPermission: { arrayOfSURLs: [surl] },
-  }
-  for (const [operation, request] of Object.entries(requests))
+  for (const [operation, request] of Object.entries(REQUESTS))
     t.strictSame(parseRequest(bytes(writeRequest(operation as 'srmLs', request as never))), {
       operation,
       request,
@@ -84,67 +50,7 @@ t.test('what the client writes is what the server reads', async (t) => {
 })
 
 t.test('what the server writes is what the client reads', async (t) => {
-  const returnStatus = { statusCode: 'SRM_SUCCESS' } as const
-  const replies: { [O in keyof typeof MESSAGES]: ReplyOf<O> } = {
-    srmPing: { versionInfo: 'v2.2', otherInfo: [{ key: 'backend_type', value: 'MDM' }] },
-    srmGetTransferProtocols: { returnStatus, protocolInfo: [{ transferProtocol: 'https' }] },
-    srmLs: {
-      returnStatus,
-      details: [
-        {
-          path: '/mdm',
-          status: refusal('MDM_DENIED'),
-          size: 0,
-          createdAtTime: new Date('2026-01-02T03:04:05Z'),
-          lastModificationTime: new Date('2026-01-02T03:04:05Z'),
-          fileStorageType: 'PERMANENT',
-          retentionPolicyInfo: { retentionPolicy: 'CUSTODIAL', accessLatency: 'NEARLINE' },
-          fileLocality: 'NEARLINE',
-          type: 'DIRECTORY',
-          lifetimeAssigned: -1,
-          lifetimeLeft: -1,
-          ownerPermission: { userID: 'mdm', mode: 'R' },
-          groupPermission: { groupID: 'mdm', mode: 'R' },
-          otherPermission: 'NONE',
-          checkSumType: 'ADLER32',
-          checkSumValue: '00000001',
-          arrayOfSubPaths: [{ path: '/mdm/x', size: 2 ** 40, type: 'FILE' }],
-        },
-      ],
-    },
-    srmPrepareToGet: {
-      returnStatus: { statusCode: 'SRM_REQUEST_QUEUED' },
-      requestToken: 'T',
-      arrayOfFileStatuses: [
-        { sourceSURL: surl, status: { statusCode: 'SRM_REQUEST_QUEUED' }, estimatedWaitTime: 1 },
-      ],
-      remainingTotalRequestTime: 9,
-    },
-    srmStatusOfGetRequest: {
-      returnStatus,
-      arrayOfFileStatuses: [
-        {
-          sourceSURL: surl,
-          fileSize: 7,
-          status: { statusCode: 'SRM_FILE_PINNED' },
-          remainingPinTime: 3600,
-          transferURL: 'https://h/x?a=1&b=2',
-        },
-      ],
-    },
-    srmReleaseFiles: { returnStatus, arrayOfFileStatuses: [{ surl, status: returnStatus }] },
-    srmAbortRequest: { returnStatus },
-    srmAbortFiles: { returnStatus, arrayOfFileStatuses: [] },
-    srmExtendFileLifeTime: {
-      returnStatus,
-      arrayOfFileStatuses: [{ surl, status: returnStatus, fileLifetime: -1, pinLifetime: 7 }],
-    },
-    srmCheckPermission: {
-      returnStatus,
-      arrayOfPermissions: [{ surl, status: returnStatus, permission: 'R' }],
-    },
-  }
-  for (const [operation, reply] of Object.entries(replies) as ['srmLs', ReplyOf<'srmLs'>][])
+  for (const [operation, reply] of Object.entries(REPLIES) as ['srmLs', ReplyOf<'srmLs'>][])
     t.strictSame(parseResponse(operation, bytes(writeResponse(operation, reply))), reply)
 })
 

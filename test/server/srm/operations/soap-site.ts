@@ -9,6 +9,7 @@ import {
 } from '@mdm/core/wire/srm/messages'
 import type { AppOptions, Refusal } from '../../../../packages/server/src/http/app.ts'
 import { soapRoutes } from '../../../../packages/server/src/srm/operations/routes.ts'
+import { complaintsOf } from '../../../conformance/srm-message.ts'
 import { memoryEntries, memoryRequests, type Held } from '../../../fixtures/srm-memory.ts'
 import { listen, type Answer, type AskOptions } from '../../http/listener.ts'
 
@@ -35,13 +36,18 @@ export async function soapSite(
         refused: async (refusal) => void refusals.push(refusal),
       }),
   )
-  const post = (body: string, options: AskOptions = {}): Promise<Answer> =>
-    listener.ask('/srm/managerv2', {
+  const post = async (body: string, options: AskOptions = {}): Promise<Answer> => {
+    const answer = await listener.ask('/srm/managerv2', {
       method: 'POST',
       ...options,
       body,
       headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: '""', ...options.headers },
     })
+    // Whatever a test is about, what is answered is SRM v2.2 by the letter.
+    const complaints = complaintsOf(answer.body)
+    if (complaints.length > 0) t.fail(complaints.join('; '), { body: answer.body })
+    return answer
+  }
   return {
     ...listener,
     ...{ entries, requests, refusals, post },

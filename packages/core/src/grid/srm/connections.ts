@@ -54,14 +54,12 @@ export class StorageConnections {
   async post(
     url: URL,
     message: string,
-    o: { action: string; signal?: AbortSignal | undefined },
+    signal?: AbortSignal | undefined,
   ): Promise<{ status: number; text: string }> {
-    const headers = { 'content-type': 'text/xml; charset=utf-8', soapaction: `"${o.action}"` }
-    const response = await send(this.#httpg, url, { method: 'POST', headers, body: message }, o.signal)
-    return {
-      status: response.statusCode,
-      text: await readText(response.body, MAX_SOAP_BYTES, o.signal),
-    }
+    // The WSDL has an empty action for every operation; services on Axis want the header to be there.
+    const headers = { 'content-type': 'text/xml; charset=utf-8', soapaction: '""' }
+    const response = await send(this.#httpg, url, { method: 'POST', headers, body: message }, signal)
+    return { status: response.statusCode, text: await readText(response.body, MAX_SOAP_BYTES, signal) }
   }
 
   /** Asks for a file, of any status. @throws MDM_UNREACHABLE | MDM_PEER | MDM_CONFIG */

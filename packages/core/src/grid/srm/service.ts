@@ -38,10 +38,7 @@ export class SrmService {
     signal?: AbortSignal | undefined,
   ): Promise<ReplyOf<O>> {
     const message = writeRequest(operation, request)
-    const { status, text } = await this.#connections.post(this.endpoint.url, message, {
-      action: operation.replace(/^srm/, ''),
-      signal,
-    })
+    const { status, text } = await this.#connections.post(this.endpoint.url, message, signal)
     // A SOAP fault is sent with status 500 (SOAP 1.1 section 6.2).
     if (status === 401 || status === 403)
       throw new MdmError('MDM_DENIED', 'the storage service does not let you in')

@@ -1,11 +1,14 @@
 import { isErrorCode, MdmError, type ErrorCode } from '../../errors.ts'
-import { fieldReader, type Fields } from './fields.ts'
+import { fieldReader, NIL, XSI, type Fields, type Written } from './fields.ts'
 import { explain } from './status.ts'
 import { escapeXml, parseXml, REQUEST_LIMITS, type Element, type XmlLimits } from './xml.ts'
 
 const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
+const ENCODING = 'http://schemas.xmlsoap.org/soap/encoding/'
 /** The namespace of every operation of SRM v2.2; what lies within them is in none. */
 export const SRM = 'http://srm.lbl.gov/StorageResourceManager'
+
+type WrittenFields = Exclude<Written, string | typeof NIL>
 
 /** Who is to blame for a fault (SOAP 1.1 section 4.4.1). */
 export type FaultCode = 'VersionMismatch' | 'MustUnderstand' | 'Client' | 'Server'
@@ -65,9 +68,11 @@ function read(inner: Element, within: Element | false | undefined): Fields | str
   }
 }
 
-/** A message about an operation. @param fields in the order of the WSDL */
-export function writeEnvelope(name: string, inner: string, fields: Fields): string {
-  return wrap(`<srm:${name} xmlns:srm="${SRM}"><${inner}>${writeFields(fields)}</${inner}></srm:${name}>`)
+/** A message about an operation, of style rpc and use encoded as the WSDL has it. @param fields in the order of the WSDL */
+export function writeEnvelope(name: string, inner: string, fields: WrittenFields): string {
+  return wrap(
+    `<srm:${name} xmlns:srm="${SRM}" soapenv:encodingStyle="${ENCODING}"><${inner}>${writeFields(fields)}</${inner}></srm:${name}>`,
+  )
 }
 
 /** A fault with the code of our table, so that nobody needs to guess. */
@@ -89,15 +94,18 @@ function readFault(element: Element): MdmError {
     : new MdmError('MDM_UNREACHABLE', 'the storage element answers with a SOAP fault')
 }
 
-function writeFields(fields: Fields): string {
+function writeFields(fields: WrittenFields): string {
   return Object.entries(fields)
-    .flatMap(([name, values]) =>
-      (values ?? []).map((value) => {
-        const content = typeof value === 'string' ? escapeXml(value) : writeFields(value)
-        return `<${name}>${content}</${name}>`
-      }),
-    )
+    .flatMap(([name, values]) => (values ?? []).map((value) => writeField(name, value)))
     .join('')
+}
+
+/** A list without entries is none: the WSDL wants one at least in each. */
+function writeField(name: string, value: Written): string {
+  if (value === NIL) return `<${name} xmlns:xsi="${XSI}" xsi:nil="true"/>`
+  if (typeof value === 'string') return `<${name}>${escapeXml(value)}</${name}>`
+  const content = writeFields(value)
+  return content === '' ? '' : `<${name}>${content}</${name}>`
 }
 
 function fault(faultCode: FaultCode, message: string): SoapFault {

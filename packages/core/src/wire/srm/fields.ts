@@ -1,7 +1,7 @@
 import { MdmError } from '../../errors.ts'
 import type { Element } from './xml.ts'
 
-const XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+export const XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 /** Elements read of one message, each as often as it is referred to. */
 const MAX_READ = 200_000
 const MAX_DEPTH = 32
@@ -10,6 +10,10 @@ const MAX_DEPTH = 32
 export interface Fields {
   [name: string]: (Fields | string)[]
 }
+
+/** A field of a message that is written: with content, or `nil` where it must be there and nothing is said. */
+export type Written = string | typeof NIL | { [name: string]: Written[] }
+export const NIL = Symbol('nil')
 
 /**
  * Reads elements as fields. Those with xsi:nil are not there; a name that means something to JavaScript is one like any other.

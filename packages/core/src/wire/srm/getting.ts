@@ -1,11 +1,23 @@
 import type { z } from 'zod'
 import { FileStorageType } from './listing.ts'
 import { ReturnStatus } from './status.ts'
-import { BOOLEAN, INT, listOf, one, string, struct, SURL, TOKEN, trimmed, UNSIGNED } from './values.ts'
+import {
+  BOOLEAN,
+  INT,
+  listOf,
+  one,
+  someOf,
+  string,
+  struct,
+  SURL,
+  TOKEN,
+  trimmed,
+  UNSIGNED,
+} from './values.ts'
 
 /** What a client wants prepared, and over which protocols it can fetch it. */
 export const PrepareToGetRequest = struct({
-  arrayOfFileRequests: listOf(
+  arrayOfFileRequests: someOf(
     'requestArray',
     struct({
       sourceSURL: one(SURL),

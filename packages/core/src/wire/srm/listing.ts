@@ -1,6 +1,18 @@
 import { z } from 'zod'
 import { ReturnStatus } from './status.ts'
-import { BOOLEAN, DATE_TIME, INT, listOf, one, string, struct, SURL, trimmed, UNSIGNED } from './values.ts'
+import {
+  BOOLEAN,
+  DATE_TIME,
+  INT,
+  listOf,
+  one,
+  someOf,
+  string,
+  struct,
+  SURL,
+  trimmed,
+  UNSIGNED,
+} from './values.ts'
 
 /** TPermissionMode */
 export const PermissionMode = z.enum(['NONE', 'X', 'W', 'WX', 'R', 'RX', 'RW', 'RWX'])
@@ -20,14 +32,17 @@ export const FileStorageType = z.enum(['VOLATILE', 'DURABLE', 'PERMANENT'])
 /** The most paths that one reply may name. */
 export const MAX_DETAILS = 1_000
 
-export const LsRequest = struct({
-  arrayOfSURLs: listOf('urlArray', SURL),
-  fullDetailedList: one(BOOLEAN).optional(),
-  allLevelRecursive: one(BOOLEAN).optional(),
-  numOfLevels: one(INT).optional(),
-  offset: one(INT).optional(),
-  count: one(INT).optional(),
-})
+export const LsRequest = struct(
+  {
+    arrayOfSURLs: someOf('urlArray', SURL),
+    fullDetailedList: one(BOOLEAN).optional(),
+    allLevelRecursive: one(BOOLEAN).optional(),
+    numOfLevels: one(INT).optional(),
+    offset: one(INT).optional(),
+    count: one(INT).optional(),
+  },
+  { arrayOfSURLs: 'storageSystemInfo' },
+)
 export type LsRequest = z.output<typeof LsRequest>
 
 const detail = {

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { MdmError } from '../../errors.ts'
 import { PingReply, PingRequest, TransferProtocolsReply, TransferProtocolsRequest } from './discovery.ts'
 import { readEnvelope, SoapFault, writeEnvelope } from './envelope.ts'
-import type { Fields } from './fields.ts'
 import { PrepareToGetReply, PrepareToGetRequest, StatusOfGetReply, StatusOfGetRequest } from './getting.ts'
 import { LsReply, LsRequest } from './listing.ts'
 import { CheckPermissionReply, CheckPermissionRequest } from './permission.ts'
@@ -99,6 +98,6 @@ function isOperation(name: string): name is Operation {
   return Object.hasOwn(MESSAGES, name)
 }
 
-function encode(schema: z.ZodType, value: unknown): Fields {
-  return z.encode(schema, value) as Fields
+function encode(schema: z.ZodType, value: unknown): Parameters<typeof writeEnvelope>[2] {
+  return z.encode(schema, value) as Parameters<typeof writeEnvelope>[2]
 }

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { PermissionMode } from './listing.ts'
 import { ReturnStatus } from './status.ts'
-import { listOf, one, struct, SURL } from './values.ts'
+import { listOf, one, someOf, struct, SURL } from './values.ts'
 
-export const CheckPermissionRequest = struct({ arrayOfSURLs: listOf('urlArray', SURL) })
+export const CheckPermissionRequest = struct({ arrayOfSURLs: someOf('urlArray', SURL) })
 export type CheckPermissionRequest = z.output<typeof CheckPermissionRequest>
 
 /** TSURLPermissionReturn */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ReturnStatus } from './status.ts'
-import { INT, listOf, one, struct, SURL, TOKEN } from './values.ts'
+import { INT, listOf, one, someOf, struct, SURL, TOKEN } from './values.ts'
 
 /** TSURLReturnStatus */
 export const SurlStatus = struct({ surl: one(SURL), status: one(ReturnStatus) })
@@ -27,13 +27,13 @@ export type AbortReply = z.output<typeof AbortReply>
 
 export const AbortFilesRequest = struct({
   requestToken: one(TOKEN),
-  arrayOfSURLs: listOf('urlArray', SURL),
+  arrayOfSURLs: someOf('urlArray', SURL),
 })
 export type AbortFilesRequest = z.output<typeof AbortFilesRequest>
 
 export const ExtendRequest = struct({
   requestToken: one(TOKEN).optional(),
-  arrayOfSURLs: listOf('urlArray', SURL),
+  arrayOfSURLs: someOf('urlArray', SURL),
   /** seconds */
   newFileLifeTime: one(INT).optional(),
   /** seconds */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NIL } from './fields.ts'
 
 /** A field that comes once. */
 export function one<S extends z.ZodType>(schema: S) {
@@ -9,21 +10,44 @@ export function one<S extends z.ZodType>(schema: S) {
 }
 
 /** A field that holds a list: `<arrayOfSURLs><urlArray>..</urlArray><urlArray>..</urlArray></arrayOfSURLs>` is the list itself. */
-export function listOf<S extends z.ZodType>(item: string, schema: S, max = 1_000) {
+export function listOf<S extends z.ZodType>(item: string, schema: S, max = 1_000, min = 0) {
+  const items = z.array(schema).min(min).max(max)
   return one(
-    z.codec(struct({ [item]: z.array(schema).max(max).optional() }), z.custom<z.output<S>[]>(), {
+    z.codec(struct({ [item]: min === 0 ? items.optional() : items }), z.custom<z.output<S>[]>(), {
       decode: (value) => ((value as Record<string, unknown>)[item] ?? []) as z.output<S>[],
       encode: (value) => ({ [item]: value }) as never,
     }),
   )
 }
 
-/** An element with fields, in the order of the WSDL, which is that of writing. What is not named here is passed over. */
-export function struct<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+/** A list that a request is about: of one entry at least. */
+export function someOf<S extends z.ZodType>(item: string, schema: S, max = 1_000) {
+  return listOf(item, schema, max, 1)
+}
+
+/**
+ * An element with fields, in the order of the WSDL, which is that of writing. What is not named here is passed over.
+ *
+ * @param nil fields that must be there and of which we say nothing, by the name of the one that each stands behind
+ */
+export function struct<Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  nil: Readonly<Record<string, string>> = {},
+) {
   return z.codec(z.unknown(), z.object(shape), {
     // An element without fields looks like one with an empty text.
     decode: (value) => (typeof value === 'string' && value.trim() === '' ? {} : value) as never,
-    encode: (value) => value,
+    encode: (value) =>
+      Object.fromEntries(
+        Object.entries(value).flatMap(([name, content]) =>
+          nil[name] === undefined
+            ? [[name, content]]
+            : [
+                [name, content],
+                [nil[name], [NIL]],
+              ],
+        ),
+      ),
   })
 }
 

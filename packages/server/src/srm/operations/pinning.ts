@@ -46,14 +46,8 @@ export const extendFileLifeTime: Handler<'srmExtendFileLifeTime'> = async ({
     return {
       returnStatus: request.newFileLifeTime === undefined ? refusal('MDM_BAD_REQUEST') : NOT_SUPPORTED,
     }
-  const named = surls.length === 0 ? undefined : surls
-  const { files } = await ofRequest(
-    requests.extend(caller, 'get', requestToken, {
-      seconds,
-      ...(named === undefined ? {} : { surls: named }),
-    }),
-  )
-  const statuses = (named ?? files.map(({ surl }) => surl)).map((surl) => {
+  const { files } = await ofRequest(requests.extend(caller, 'get', requestToken, { seconds, surls }))
+  const statuses = surls.map((surl) => {
     const file = fileNamed(files, surl)
     const pin = file && pinSecondsOf(file, now())
     return { surl, status: outcomeOf(file, ['READY']), ...(pin === undefined ? {} : { pinLifetime: pin }) }

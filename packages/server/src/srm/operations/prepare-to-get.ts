@@ -1,4 +1,3 @@
-import { MdmError } from '@mdm/core/errors'
 import { refusal } from '@mdm/core/wire/srm/status'
 import { PROTOCOL } from './discovery.ts'
 import { fileNamed, getFileStatus, statusOfRequest } from './file-status.ts'
@@ -24,7 +23,6 @@ export const prepareToGet: Handler<'srmPrepareToGet'> = async ({
   const protocols = request.transferParameters?.arrayOfTransferProtocols ?? []
   if (protocols.length > 0 && !protocols.some((name) => name.toLowerCase() === PROTOCOL))
     return { returnStatus: { statusCode: 'SRM_NOT_SUPPORTED', explanation: 'transfers are by https' } }
-  if (request.arrayOfFileRequests.length === 0) throw new MdmError('MDM_BAD_REQUEST')
   const files = request.arrayOfFileRequests.map(({ sourceSURL }) => {
     const place = placeOfSurl(sourceSURL)
     return { surl: sourceSURL, name: place?.kind === 'volume' ? place.name : undefined }
