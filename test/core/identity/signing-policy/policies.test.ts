@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openCrlFolder } from '@mdm/core/identity/crl/crl-folder'
@@ -128,6 +128,24 @@ t.test('a changed policy counts with the next look, and so does a deleted one', 
   writeFileSync(file, 'damaged')
   await t.rejects(look(), { code: 'MDM_CRL' })
   rmSync(file)
+  t.equal(await look(), 'user')
+})
+
+t.test('a folder that is gone does not widen what its policies allow', async (t) => {
+  const dir = join(t.testdir({ ca: {} }), 'ca')
+  writeFileSync(join(dir, 'ca.crl'), crl({ signer: sample.caKey }))
+  writeFileSync(join(dir, FILE), policy('/C=DE/*'))
+  const folder = openCrlFolder(dir)
+  const look = async () => {
+    await folder.refresh(roster.userCas, now)
+    return identify(alice.chain, roster, now, folder).kind
+  }
+  await t.rejects(look(), { code: 'MDM_UNAUTHENTICATED' })
+  renameSync(dir, `${dir}-unmounted`)
+  await t.rejects(look(), { code: 'MDM_UNAUTHENTICATED' })
+  t.match(folder.faults, [{ file: dir }])
+  renameSync(`${dir}-unmounted`, dir)
+  rmSync(join(dir, FILE))
   t.equal(await look(), 'user')
 })
 

@@ -90,10 +90,11 @@ export function openCrlFolder(
     },
     without: (cas, now) => cas.filter((ca) => !held.isCurrent(ca, now)),
     async refresh(cas, now) {
-      await policies.refresh(cas)
       try {
         files = await readFolder(dir, files)
+        await policies.refresh(cas)
       } catch {
+        // Nor are policies looked for: where the folder is gone, none of its files says that there is no policy.
         faults = [{ file: dir, message: 'the folder of revocation lists cannot be read' }]
         return
       }
