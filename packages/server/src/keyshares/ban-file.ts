@@ -12,23 +12,29 @@ export interface BanFile {
   refresh(): Promise<void>
 }
 
+const ABSENT = 'absent'
+
 /**
- * @param file path of a JSON list of principals; an absent file is an empty list
+ * @param file path of a JSON list of principals; an absent file is an empty list. One that was there must be gone at two looks, for
+ *   editors take a file away for a moment
  * @throws MDM_CONFIG when it is there and cannot be read at the start: a server does not begin without its bans
  */
 export async function openBanFile(file: string | undefined): Promise<BanFile> {
   let principals: readonly Principal[] = []
   let readable = true
   let version = ''
+  let wasGone = true
   const refresh = async (): Promise<void> => {
     if (file === undefined) return
-    const found = await versionOf(file)
-    if (found === version) return
     try {
-      principals =
-        found === 'absent' ? [] : z.array(Principal).parse(JSON.parse(await readFile(file, 'utf8')))
+      const found = await versionOf(file)
+      const isGone = found === ABSENT
+      const counts = found !== version && (!isGone || wasGone)
+      wasGone = isGone
+      if (counts)
+        principals = isGone ? [] : z.array(Principal).parse(JSON.parse(await readFile(file, 'utf8')))
+      if (counts) version = found
       readable = true
-      version = found
     } catch (cause) {
       readable = false
       throw new MdmError('MDM_CONFIG', 'the ban list cannot be read', { cause })
@@ -46,11 +52,13 @@ export async function openBanFile(file: string | undefined): Promise<BanFile> {
   }
 }
 
+/** Only a file that is surely not there is absent: of one that cannot be looked at nobody knows whom it bans. */
 async function versionOf(file: string): Promise<string> {
   try {
     const { ino, size, mtimeMs } = await stat(file)
     return `${ino} ${size} ${mtimeMs}`
-  } catch {
-    return 'absent'
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ABSENT
+    throw error
   }
 }
