@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Agent } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 import t from 'tap'
@@ -200,6 +201,37 @@ t.test('a caller whose standing ends is refused on the connection that is open',
   banned = true
   t.match(await ask('/v1/things/lamp', overAgent), { status: 403, body: /MDM_BANNED/ })
   t.equal(Object.values(agent.freeSockets).flat().length, 1, 'it was one connection')
+})
+
+t.test('a caller whose standing ends while his body comes in is refused when it is whole', async (t) => {
+  let banned = false
+  const identified: boolean[] = []
+  const { url } = await listenThings(t, {
+    identify: ([leaf]) => {
+      identified.push(banned)
+      if (banned) throw new MdmError('MDM_BANNED')
+      const { fingerprint256: spki } = leaf!
+      const user = { kind: 'user', dn: 'CN=known', issuer: 'CN=known', spki, notAfter: new Date(), fqans: [] }
+      return user as never
+    },
+  })
+  const body = '{"name":"lamp"}'
+  const head = `POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+  const slow = async (ban: boolean) => {
+    const { socket } = await connection(url)
+    socket.write(head + body.slice(0, 5))
+    await wait(1_050)
+    banned = ban
+    socket.write(body.slice(5))
+    const [answer] = await once(socket, 'data')
+    banned = false
+    socket.destroy()
+    return String(answer)
+  }
+  const [kept, cut] = [await slow(false), await slow(true)]
+  t.match(kept, /^HTTP\/1\.1 200[^]*lamp/)
+  t.match(cut, /^HTTP\/1\.1 403[^]*MDM_BANNED/)
+  t.strictSame(identified, [false, false, false, true])
 })
 
 /** Opens a connection, asks once if answered, and gives what a second connection would resume. */

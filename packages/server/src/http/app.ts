@@ -68,11 +68,15 @@ declare module 'fastify' {
     /** why there is no caller, on a route with a wording of its own */
     unidentified: unknown
     chain: readonly X509Certificate[]
+    /** when it was asked who calls, ms of performance.now() */
+    admittedAt: number
   }
 }
 
 /** Open connections of all callers together; the next one is closed at once. */
 const MAX_CONNECTIONS = 4_096
+/** After so long a body its sender is looked at again, ms. */
+const LONG_BODY_MS = 1_000
 /** Longest URL part a route may hold: a SURL, URL-encoded. */
 const MAX_PARAM = 512
 
@@ -123,8 +127,10 @@ export function createApp(o: AppOptions): App {
   app.decorateRequest('caller', null)
   app.decorateRequest('unidentified', null)
   app.decorateRequest('chain', null as never)
+  app.decorateRequest('admittedAt', 0)
   app.addHook('onRoute', ({ url }) => o.metrics?.serves(url))
   app.addHook('onRequest', (request, reply) => admit(request, reply, o))
+  app.addHook('preHandler', (request) => admitAgain(request, o))
   app.setNotFoundHandler(async () => {
     throw new MdmError('MDM_NOT_FOUND')
   })
@@ -139,13 +145,27 @@ async function admit(request: FastifyRequest, reply: FastifyReply, o: AppOptions
   if (isDraining(request)) throw new MdmError('MDM_UNREACHABLE', 'the server is stopping')
   request.chain = chainOf(request.raw.socket as TLSSocket)
   try {
-    request.caller = await o.identify(request.chain)
-  } catch (error) {
-    if (wordingOf(request) === undefined) throw error
-    request.unidentified = error
+    await identifyCaller(request, o)
   } finally {
     // Those who cannot be identified share what their address may ask.
     o.limit?.take(request.caller === null ? `address ${request.ip}` : bucketOf(request.caller))
+  }
+}
+
+/** Whoever takes his time with a body may be banned, revoked or expired when it is whole. */
+async function admitAgain(request: FastifyRequest, o: AppOptions): Promise<void> {
+  if (request.caller === null || performance.now() - request.admittedAt < LONG_BODY_MS) return
+  request.caller = null
+  await identifyCaller(request, o)
+}
+
+async function identifyCaller(request: FastifyRequest, o: AppOptions): Promise<void> {
+  try {
+    request.caller = await o.identify(request.chain)
+    request.admittedAt = performance.now()
+  } catch (error) {
+    if (wordingOf(request) === undefined) throw error
+    request.unidentified = error
   }
 }
 
