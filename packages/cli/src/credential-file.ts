@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, readFile, unlink } from 'node:fs/promises'
+import { link, readFile, stat, unlink } from 'node:fs/promises'
 import { MdmError } from '@mdm/core/errors'
 
 /**
@@ -34,6 +34,8 @@ export async function writeNewKey(path: string, pem: string): Promise<void> {
 async function mayBeReplaced(path: string): Promise<boolean> {
   const { describeCredential } = await import('@mdm/core/identity/proxy/describe')
   try {
+    // A pipe has no content that ends, and another name for stdout would be replaced by a file.
+    if (!(await stat(path)).isFile()) return false
     return describeCredential(await readFile(path, 'utf8')).kind !== 'certificate'
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'

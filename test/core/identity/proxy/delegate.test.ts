@@ -100,6 +100,13 @@ t.test('what is no credential is not described', async (t) => {
   for (const text of ['', 'x', key.export({ type: 'pkcs8', format: 'pem' }) as string])
     t.throws(() => describeCredential(text), { code: 'MDM_USAGE' })
   t.match(describeCredential(String(owner.chain[0])), { kind: 'certificate', holdsKey: false })
+  const sealed = key.export({
+    type: 'pkcs8',
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase: 'x',
+  }) as string
+  t.match(describeCredential(`${owner.chain[0]}${sealed}`), { kind: 'certificate', holdsKey: false })
   const { pem } = await delegate(owner, { policy: full, hours: 1, now })
   const [proxy] = chainOf(pem)
   t.throws(() => describeCredential(proxy!.toString()), { code: 'MDM_USAGE' }, 'a proxy without its owner')

@@ -56,8 +56,10 @@ function kindOf(proxy: keyof typeof KINDS | undefined): CredentialView['kind'] {
   return proxy === undefined ? 'certificate' : KINDS[proxy]
 }
 
-/** SHA-256 of the SubjectPublicKeyInfo of each private key in a PEM text. */
+/** SHA-256 of the SubjectPublicKeyInfo of each private key in a PEM text; one with a passphrase makes nobody the holder. */
 function keysIn(text: string): string[] {
   const blocks = text.match(/-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/g) ?? []
-  return blocks.map((block) => spkiDigest(createPrivateKey(block)))
+  return blocks
+    .filter((block) => !block.includes('ENCRYPTED'))
+    .map((block) => spkiDigest(createPrivateKey(block)))
 }
