@@ -209,6 +209,18 @@ t.test('a file that is released, by any form of its name, is let go of and its U
   t.match(w.requests.counts(), { openRequests: 0, pinnedFiles: 0, pinnedBytes: 0 })
 })
 
+t.test('a source that does not answer once is asked again; one that stays away fails the file', async (t) => {
+  const w = await world(t, {
+    volumes: volumesOf(2),
+    script: (volume, i) => (asked, attempt, signal) => {
+      if (i === 1 || w.reads(i) < 2) throw new MdmError('MDM_SOURCE_UNREACHABLE')
+      return sends(volume, [0, 1])(asked, attempt, signal)
+    },
+  })
+  const { files } = await finished(w, alice, await w.get(alice, 0, 1))
+  t.match(files, [{ state: 'READY' }, { state: 'FAILED', code: 'MDM_SOURCE_UNREACHABLE' }])
+})
+
 t.test(
   'what is aborted before it is there leaves its source alone, unless somebody else waits',
   async (t) => {

@@ -1,4 +1,4 @@
-import { MdmError } from '@mdm/core/errors'
+import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { PreparationKey } from '../../deliver/preparation.ts'
 
 /** A version of a volume as it is prepared, and the length of its container. */
@@ -49,8 +49,10 @@ export class FilePin implements Pin {
   }
 }
 
-/** Attempts at a key before its files FAILED: a burst of requests can make key servers late, one that is away stays away. */
-const KEY_ATTEMPTS = 3
+/** Attempts before its files FAILED: a burst of requests can make key servers and sources late, one that is away stays away. */
+const ATTEMPTS = 3
+/** What may be said of a burst. */
+const LATE: readonly ErrorCode[] = ['MDM_BELOW_THRESHOLD', 'MDM_SOURCE_UNREACHABLE']
 
 /** One volume and the files that want it. */
 export class PinnedVolume {
@@ -62,16 +64,16 @@ export class PinnedVolume {
   /** what it lacked when it was tried: it is tried again when there may be as much, and not before this time */
   lacking: { readonly bytes: number; untilMs: number } | undefined
   release: (() => void) | undefined
-  #keyFailures = 0
+  #lateTimes = 0
 
   constructor(volume: Prepared) {
     this.volume = volume
   }
 
-  /** Whether key servers that did not answer in time are asked again. @returns 0, the bytes of room lacked; undefined for no */
+  /** Whether servers that did not answer in time are asked again. @returns 0, the bytes of room lacked; undefined for no */
   tryAgain(error: unknown): 0 | undefined {
-    const isLate = error instanceof MdmError && error.code === 'MDM_BELOW_THRESHOLD'
-    return isLate && ++this.#keyFailures < KEY_ATTEMPTS ? 0 : undefined
+    const isLate = error instanceof MdmError && LATE.includes(error.code)
+    return isLate && ++this.#lateTimes < ATTEMPTS ? 0 : undefined
   }
 
   /** of the file that came first */

@@ -5,6 +5,8 @@ import { asMdmError, FilePin, PinnedVolume, type Pin, type Prepared, type Waiter
 
 /** Preparations begun for requests and not yet sealed, at most; a source has a budget of its own beside. */
 const MAX_STARTED = 16
+/** Of these, of one caller: a source that hangs must not hold up those who want others. */
+const MAX_OF_ONE = 12
 /** How often what waits for room is tried, ms: readers beside us let go of room too. */
 const AGAIN_MS = 2_000
 
@@ -121,7 +123,7 @@ class PinnedVolumes implements Pins {
       if (lacking !== undefined && (lacking.bytes > roomBytes || lacking.untilMs > performance.now()))
         continue
       const others = underWay.get(pinned.owner)?.length ?? 0
-      if (others >= fewest) continue
+      if (others >= Math.min(fewest, MAX_OF_ONE)) continue
       best = pinned
       fewest = others
       if (others === 0) break

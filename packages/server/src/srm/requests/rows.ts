@@ -116,6 +116,7 @@ class GroupedRows implements RequestRows {
     }
     for (const digest of gone) this.#group.removed.add(digest)
     if (this.#closed) return
+    clearTimeout(this.#again)
     this.#again = setTimeout(() => (this.#writing ??= this.#writeAll()), AGAIN_MS).unref()
   }
 }

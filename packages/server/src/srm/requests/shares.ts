@@ -43,6 +43,10 @@ export function createShares(limit: number): Shares {
     if (--known.files > 0) return
     taker.volumes.delete(name)
     taker.usedBytes -= known.bytes
+    grant(taker)
+  }
+
+  function grant(taker: Taker): void {
     // In order: a large volume is not overtaken for ever by small ones.
     for (const next of [...taker.waiting]) {
       if (!taker.waiting.has(next)) continue
@@ -68,7 +72,8 @@ export function createShares(limit: number): Shares {
       return () => {
         if (!taken) return
         taken = false
-        if (!taker.waiting.delete(wanted)) leave(taker, name)
+        if (taker.waiting.delete(wanted)) grant(taker)
+        else leave(taker, name)
         if (taker.volumes.size === 0 && taker.waiting.size === 0 && takers.get(owner) === taker)
           takers.delete(owner)
       }
