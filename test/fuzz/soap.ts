@@ -125,7 +125,7 @@ async function openSite(tally: SoapTally) {
       },
       find: (...given) => requests.find(...given),
       release: (...given) => requests.release(...given),
-      abort: (...given) => requests.abort(...given),
+      releaseNamed: (...given) => requests.releaseNamed(...given),
       extend: (...given) => requests.extend(...given),
     },
     now: () => new Date(),

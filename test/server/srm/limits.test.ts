@@ -235,6 +235,27 @@ t.test('what is not wanted any more gives its place in the queue for room to wha
   t.strictSame(states(await finished(w, alice, behind)), ['READY'])
 })
 
+t.test('who waited for room until his right had gone is not told that his file is there', async (t) => {
+  const volumes = volumesOf(2, SIZE)
+  let now = new Date('2026-01-01T00:00:00Z')
+  const { containerBytes, guid } = volumes[1]!.record
+  const limits = { pinnedShare: (1.5 * containerBytes) / 1024 ** 3 }
+  const w = await world(t, { volumes, limits, now: () => now })
+  const first = await finished(w, alice, await w.get(alice, 0))
+  await finished(w, bob, await w.get(bob, 1))
+  const second = await w.get(alice, 1)
+  t.strictSame(states(second), ['QUEUED'])
+  now = new Date('2026-01-01T00:10:00Z')
+  w.rights.read.set('*', new Set([volumes[0]!.record.guid]))
+  w.rights.read.set('CN=bob', new Set([guid]))
+  await w.requests.release(alice, 'get', first.token)
+  await until(() => w.requests.counts().pinnedFiles === 1)
+  t.match((await w.requests.find(alice, 'get', second.token)).files, [
+    { state: 'FAILED', code: 'MDM_DENIED' },
+  ])
+  t.match((await w.requests.find(bob, 'get', second.token).catch((error) => error)).code, 'MDM_NOT_FOUND')
+})
+
 t.test('a caller with much does not hold up one with little', async (t) => {
   const order: number[] = []
   const gates = Array.from({ length: 40 }, () => Promise.withResolvers<void>())

@@ -32,6 +32,8 @@ export interface AskOptions {
   readonly method?: string
   readonly headers?: Record<string, string>
   readonly body?: unknown
+  /** a body as it is, said to be JSON */
+  readonly text?: string
   /** called with the first bytes */
   readonly begun?: () => void
   /** reads on only after half a second */
@@ -62,10 +64,10 @@ export async function storageElement(t: Test, w: World, o: { recheckMs?: number 
 
 function send(
   url: URL,
-  { as = alice, method = 'GET', headers = {}, body, begun, slowly = false }: AskOptions,
+  { as = alice, method = 'GET', headers = {}, body, begun, slowly = false, ...o }: AskOptions,
 ): Promise<Got> {
   const { certificate: cert, key } = [...callers.values()].find(({ caller }) => caller === as)!.pair
-  const text = body === undefined ? undefined : JSON.stringify(body)
+  const text = o.text ?? (body === undefined ? undefined : JSON.stringify(body))
   const typed = text === undefined ? {} : { 'content-type': 'application/json' }
   return new Promise((resolve, reject) => {
     const options = {

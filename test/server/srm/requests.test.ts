@@ -18,7 +18,7 @@ t.test(
       t.equal(file.surl, w.surl(i))
       t.equal(file.bytes, record.containerBytes)
       t.ok(file.turl!.startsWith(`${BASE}/turl/`) && file.turl!.endsWith(`/${record.guid}`))
-      t.strictSame(w.requests.turlOf(alice, tokenOfTurl(file.turl)), { guid: record.guid, version: 1 })
+      t.match(w.requests.turlOf(alice, tokenOfTurl(file.turl)), { guid: record.guid, version: 1 })
       t.equal(w.requests.turlOf(bob, tokenOfTurl(file.turl)), undefined)
     }
     t.match(done, { kind: 'get', created: Date, started: Date, finished: Date })
@@ -145,7 +145,7 @@ t.test(
       const refused = { code: 'MDM_NOT_FOUND', message: /^no such volume/ }
       await t.rejects(w.requests.find(caller, 'get', token), refused)
       await t.rejects(w.requests.release(caller, 'get', token), refused)
-      await t.rejects(w.requests.abort(caller, 'get', token), refused)
+      await t.rejects(w.requests.remove(caller, 'get', token), refused)
       await t.rejects(w.requests.extend(caller, 'get', token, { seconds: 10 }), refused)
       t.equal(w.requests.turlOf(caller, turl), undefined)
     }
@@ -209,6 +209,94 @@ t.test('a file that is released, by any form of its name, is let go of and its U
   t.match(w.requests.counts(), { openRequests: 0, pinnedFiles: 0, pinnedBytes: 0 })
 })
 
+t.test(
+  'a name is what it means: with other slashes, letters, encodings, and twice in a request',
+  async (t) => {
+    const w = await world(t, { volumes: volumesOf(2) })
+    const { guid } = w.volumes[0]!.record
+    const files = [
+      ...w.asked(0, 1),
+      { surl: `srm://site.example//mdm//${guid.toUpperCase()}`, name: { guid } },
+    ]
+    const { token } = await finished(
+      w,
+      alice,
+      await w.requests.open(alice, { kind: 'get', files, requestId }),
+    )
+    for (const other of [
+      `srm://site.example/mdm/../mdm/${guid}`,
+      `srm://site.example/mdm/${guid}@1`,
+      guid,
+      '',
+    ])
+      t.strictSame(
+        states(await w.requests.release(alice, 'get', token, [other])),
+        ['READY', 'READY', 'READY'],
+        other,
+      )
+    const encoded = `srm://site.example/mdm/%${guid.charCodeAt(0).toString(16)}${guid.slice(1)}`
+    const released = await w.requests.release(alice, 'get', token, [encoded, encoded, w.surl(0)])
+    t.strictSame(states(released), ['RELEASED', 'READY', 'RELEASED'])
+  },
+)
+
+t.test('files are released by name in every request of their caller, and nobody else’s', async (t) => {
+  const never = new Promise<void>(() => {})
+  const w = await world(t, {
+    volumes: volumesOf(3),
+    script: (volume, i) => sends(volume, [0, 1], i === 2 ? () => never : undefined),
+  })
+  const mine = [await w.get(alice, 0, 1), await w.get(alice, 0), await w.get(alice, 2)]
+  const theirs = await finished(w, bob, await w.get(bob, 0))
+  for (const request of mine.slice(0, 2)) await finished(w, alice, request)
+  const narrowed = person('alice', {
+    ...{ spki: 'f'.repeat(64), proxy: 'restricted' },
+    limits: { guids: [w.volumes[1]!.record.guid], operations: ['read-file'] },
+  })
+  const names = [w.surl(0), w.surl(2), 'srm://site.example/mdm/none']
+  t.strictSame(await w.requests.releaseNamed(narrowed, 'get', names), [undefined, undefined, undefined])
+  t.strictSame(await w.requests.releaseNamed(alice, 'stage', names), [undefined, undefined, undefined])
+  t.match(await w.requests.releaseNamed(alice, 'get', names), [
+    { state: 'RELEASED' },
+    { state: 'IN_PROGRESS' },
+    undefined,
+  ])
+  const after = await Promise.all(mine.map(({ token }) => w.requests.find(alice, 'get', token)))
+  t.strictSame(after.map(states), [['RELEASED', 'READY'], ['RELEASED'], ['IN_PROGRESS']])
+  t.strictSame(states(await w.requests.find(bob, 'get', theirs.token)), ['READY'])
+  t.match(await w.requests.releaseNamed(alice, 'get', [w.surl(0)]), [{ state: 'RELEASED' }], 'again')
+  const restarted = await w.restart()
+  t.strictSame(states(await restarted.requests.find(alice, 'get', mine[1]!.token)), ['RELEASED'])
+})
+
+t.test('a request that is removed is known to nobody any more, after a restart neither', async (t) => {
+  const w = await world(t, { volumes: volumesOf(2), limits: { openFiles: 2 } })
+  const { token, files } = await finished(w, alice, await w.get(alice, 0, 1))
+  await w.requests.remove(alice, 'get', token)
+  await t.rejects(w.requests.find(alice, 'get', token), { code: 'MDM_NOT_FOUND' })
+  t.equal(w.requests.turlOf(alice, tokenOfTurl(files[0]!.turl)), undefined)
+  t.strictSame(await w.db.selectFrom('srm_files').selectAll().execute(), [])
+  t.match(w.requests.counts(), { openRequests: 0, pinnedBytes: 0 })
+  t.strictSame(states(await w.get(alice, 0, 1)), ['READY', 'READY'], 'and counts for nothing')
+})
+
+t.test('what was asked for by a caller who has gone before the answer is let go of', async (t) => {
+  const never = new Promise<void>(() => {})
+  const w = await world(t, {
+    volumes: volumesOf(2),
+    script: (volume, i) => sends(volume, [0, 1], i === 1 ? () => never : undefined),
+  })
+  const gone = new AbortController()
+  const asked = w.requests.open(alice, {
+    ...{ kind: 'get', files: w.asked(0, 1), requestId, signal: gone.signal },
+  })
+  await until(() => w.reads(1) === 1)
+  gone.abort(new MdmError('MDM_UNREACHABLE'))
+  await t.rejects(asked, { code: 'MDM_UNREACHABLE' })
+  t.match(w.requests.counts(), { openRequests: 0, waitingFiles: 0, pinnedFiles: 0, pinnedBytes: 0 })
+  t.strictSame(await w.db.selectFrom('srm_requests').selectAll().execute(), [])
+})
+
 t.test('a source that does not answer once is asked again; one that stays away fails the file', async (t) => {
   const w = await world(t, {
     volumes: volumesOf(2),
@@ -239,7 +327,7 @@ t.test(
     const mine = await w.get(alice, 0, 1)
     t.strictSame(states(mine), ['IN_PROGRESS', 'IN_PROGRESS'])
     const theirs = await w.get(bob, 1)
-    t.strictSame(states(await w.requests.abort(alice, 'get', mine.token)), ['ABORTED', 'ABORTED'])
+    t.strictSame(states(await w.requests.release(alice, 'get', mine.token)), ['ABORTED', 'ABORTED'])
     await until(() => stopped.length > 0)
     await new Promise((resolve) => setTimeout(resolve, 100))
     t.strictSame(stopped, [0])

@@ -40,7 +40,7 @@ onBoth('tokens, URLs and pins outlive a restart, and no source is asked', async 
     'the same URLs, until the same time',
   )
   t.strictSame(found.created, request.created)
-  t.strictSame(after.requests.turlOf(alice, tokenOfTurl(request.files[0]!.turl)), {
+  t.match(after.requests.turlOf(alice, tokenOfTurl(request.files[0]!.turl)), {
     guid: before.volumes[0]!.record.guid,
     version: 1,
   })
@@ -82,6 +82,23 @@ onBoth('a pin whose right has gone is let go, and a banned caller has none', asy
   t.match((await until(after, alice, mine.token)).files, [{ state: 'FAILED', code: 'MDM_DENIED' }])
   t.match((await until(after, bob, theirs.token)).files, [{ state: 'FAILED', code: 'MDM_BANNED' }])
   t.match(after.requests.counts(), { pinnedBytes: 0, openRequests: 0 })
+})
+
+onBoth('what waited before a restart and lies in the spool is asked for its right too', async (t, o) => {
+  const stuck = new Promise<void>(() => {})
+  const before = await world(t, {
+    ...{ volumes: volumesOf(2), limits: { pinnedShare: 0.000_002 }, ...o },
+    script: (volume, i) => sends(volume, [0, 1], i === 0 ? () => stuck : undefined),
+  })
+  await before.get(alice, 0)
+  const { token } = await before.get(alice, 1)
+  await finished(before, bob, await before.get(bob, 1))
+  const { guid } = before.volumes[1]!.record
+  before.rights.read.set('CN=bob', new Set([guid]))
+  before.rights.read.set('*', new Set())
+  const after = await before.restart({ limits: {} })
+  await untilTrue(() => after.requests.counts().pinnedFiles === 1)
+  t.match((await after.requests.find(alice, 'get', token)).files, [{ state: 'FAILED', code: 'MDM_DENIED' }])
 })
 
 onBoth('attributes of a proxy that has ended count no more', async (t, o) => {

@@ -10,8 +10,12 @@ async function site(t: Test, o: Partial<WorldOptions> = {}) {
   const w = await world(t, { volumes: volumesOf(2), ...o })
   const ask = await storageElement(t, w)
   const path = (i: number) => `/mdm/${w.volumes[i]!.record.guid}`
-  const post = (url: string, body: unknown, as?: typeof bob) =>
-    ask(`/tape/v1${url}`, { method: 'POST', body, ...(as === undefined ? {} : { as }) })
+  const post = (url: string, body: unknown, as?: typeof bob, text?: string) =>
+    ask(`/tape/v1${url}`, {
+      ...{ method: 'POST', body },
+      ...(as === undefined ? {} : { as }),
+      ...(text === undefined ? {} : { text }),
+    })
   const stage = async (...paths: string[]) =>
     jsonOf(await post('/stage/', { files: paths.map((each) => ({ path: each })) })).requestId as string
   const status = async (id: string) => jsonOf(await ask(`/tape/v1/stage/${id}`))
@@ -99,7 +103,7 @@ t.test('a file may fail beside others, and says only what its caller may know', 
 
 t.test('a request is cancelled in part or as a whole, and is its caller’s alone', async (t) => {
   const never = new Promise<void>(() => {})
-  const { ask, path, post, stage, status } = await site(t, {
+  const { ask, path, post, stage, status, requests } = await site(t, {
     script: (volume) => sends(volume, [0], () => never),
   })
   const id = await stage(path(0), path(1))
@@ -113,7 +117,9 @@ t.test('a request is cancelled in part or as a whole, and is its caller’s alon
   t.equal((await ask(`/tape/v1/stage/${id}`, { as: bob, method: 'DELETE' })).status, 404)
   t.match((await status(id)).files, [{ state: 'CANCELLED' }, { state: 'STARTED' }])
   t.equal((await ask(`/tape/v1/stage/${id}/`, { method: 'DELETE' })).status, 200)
-  t.match((await status(id)).files, [{ state: 'CANCELLED' }, { state: 'CANCELLED' }])
+  for (const method of ['GET', 'DELETE'])
+    t.equal((await ask(`/tape/v1/stage/${id}`, { method })).status, 404, 'it is forgotten')
+  t.match(requests.counts(), { openRequests: 0 })
   t.equal((await ask('/tape/v1/stage/gfal2-placeholder-id')).status, 404)
 })
 
@@ -121,17 +127,54 @@ t.test('where a volume is, is told to those who may know of it', async (t) => {
   const { path, post, stage, completed, rights, volumes, audited } = await site(t)
   await completed(await stage(path(0)))
   const infos = async (...paths: string[]) => jsonOf(await post('/archiveinfo/', { paths }))
+  const { error } = (await infos(NOBODYS))[0]
+  t.match(error, /^MDM_NOT_FOUND: /)
   t.strictSame(await infos(path(0), path(1), NOBODYS, '/'), [
     { path: path(0), locality: 'DISK_AND_TAPE' },
     { path: path(1), locality: 'TAPE' },
-    { path: NOBODYS, locality: 'NONE' },
-    { path: '/', locality: 'NONE' },
+    { path: NOBODYS, locality: 'NONE', error },
+    { path: '/', locality: 'NONE', error },
   ])
   t.match(audited.at(-1), { event: 'request-refused', code: 'MDM_NOT_FOUND' })
   rights.gone.add(volumes[0]!.record.guid)
   t.match(await infos(path(0)), [{ locality: 'UNAVAILABLE' }])
   rights.list.set('*', new Set())
   t.match(await infos(path(0), path(1)), [{ locality: 'NONE' }, { locality: 'NONE' }])
+})
+
+t.test('a file that is not on disk any more says so, since clients would ask for ever', async (t) => {
+  let now = new Date('2026-01-01T00:00:00Z')
+  const never = new Promise<void>(() => {})
+  const { path, post, stage, status, completed, requests } = await site(t, {
+    ...{ volumes: volumesOf(3), now: () => now },
+    script: (volume, i) => sends(volume, [0, 1], i === 2 ? () => never : undefined),
+  })
+  const id = await stage(path(0), path(1), path(2))
+  await until(() => requests.counts().pinnedFiles === 2)
+  await post(`/release/${id}`, { paths: [path(0)] })
+  await post(`/stage/${id}/cancel`, { paths: [path(2)] })
+  now = new Date('2026-01-01T01:00:00Z')
+  t.match((await status(id)).files, [
+    { onDisk: false, state: 'COMPLETED', error: 'it was released' },
+    { onDisk: false, state: 'COMPLETED', error: /^its time is over/ },
+    { onDisk: false, state: 'CANCELLED', error: 'it was cancelled' },
+  ])
+  t.notOk((await completed(await stage(path(0)))).files[0].error)
+})
+
+t.test('a release without the name of a request is of all the caller’s', async (t) => {
+  const { path, post, stage, status, completed } = await site(t)
+  const [one, both] = [await stage(path(0)), await stage(path(0), `/mdm//${path(1).slice(5)}`)]
+  for (const id of [one, both]) await completed(id)
+  const release = async (as: typeof bob | undefined, ...paths: string[]) =>
+    (await post('/release/gfal2-placeholder-id', { paths }, as)).status
+  t.equal(await release(bob, path(0)), 400)
+  t.equal(await release(undefined, path(0), NOBODYS), 400)
+  t.equal(await release(undefined, path(0)), 200)
+  t.match((await status(one)).files, [{ onDisk: false }])
+  t.match((await status(both)).files, [{ onDisk: false }, { onDisk: true }])
+  t.equal((await post(`/release/${both}`, { paths: [path(1)] })).status, 200, 'by any form of its path')
+  t.match((await status(both)).files, [{ onDisk: false }, { onDisk: false }])
 })
 
 t.test('what has not the form of the interface is refused', async (t) => {
@@ -146,6 +189,8 @@ t.test('what has not the form of the interface is refused', async (t) => {
   const large = { files: [{ path: path(0), targetedMetadata: 'x'.repeat(1_100_000) }] }
   t.equal(codeOf(await post('/stage', large)), 'MDM_BAD_REQUEST')
   t.equal((await ask('/tape/v1/stage', { method: 'POST' })).status, 400)
+  for (const text of ['{"files": [', '', 'null', '[]', '"\\ud800"'])
+    t.equal(codeOf(await post('/stage', undefined, undefined, text)), 'MDM_BAD_REQUEST', text)
   t.equal((await post('/archiveinfo', { paths: many.map((file) => file.path) })).status, 400)
   t.equal((await ask(`/tape/v1/stage/${'x'.repeat(65)}`)).status, 400)
 })

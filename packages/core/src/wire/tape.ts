@@ -77,5 +77,5 @@ export const releaseStaged = contract({
 
 export const archiveInfo = contract({
   ...{ method: 'POST', path: `${TAPE_PATH}/archiveinfo`, body: Paths },
-  reply: z.array(z.object({ path: Path, locality: TapeLocality })),
+  reply: z.array(z.object({ path: Path, locality: TapeLocality, error: z.string().max(500).optional() })),
 })

@@ -11,17 +11,18 @@ const MAX_PATH = 512
 /**
  * The place of a path: of an SRM request (SFN), of an https URL, of a tape request.
  *
- * @param path decoded, such as /mdm/GUID
+ * @param given decoded, such as /mdm/GUID; several slashes are one
  * @returns undefined for what can never be there; the answer is the same as for what a caller may not know of
  */
-export function placeOf(path: string): Place | undefined {
-  if (path.length > MAX_PATH) return undefined
-  if (/^\/+(?:mdm\/*)?$/.test(path)) return { kind: 'folder' }
+export function placeOf(given: string): Place | undefined {
+  if (given.length > MAX_PATH) return undefined
+  const path = given.replace(/\/{2,}/g, '/')
+  if (/^\/(?:mdm\/?)?$/.test(path)) return { kind: 'folder' }
   if (path.startsWith(`${BY_LFN}/`)) {
     const lfn = Lfn.safeParse(path.slice(BY_LFN.length))
     return lfn.success ? { kind: 'volume', name: { lfn: lfn.data } } : undefined
   }
-  const text = /^\/+mdm\/+([0-9A-Fa-f-]{36}(?:@[0-9]{1,7})?)$/.exec(path)?.[1]
+  const text = /^\/mdm\/([0-9A-Fa-f-]{36}(?:@[0-9]{1,7})?)$/.exec(path)?.[1]
   if (text === undefined || !Guid.safeParse(text.slice(0, 36).toLowerCase()).success) return undefined
   try {
     return { kind: 'volume', name: parseVolumeName(text) }
@@ -36,6 +37,15 @@ export function pathOf(name: VolumeName): string {
   if ('instance' in name) return `${FOLDER}/${name.instance}`
   if ('surl' in name) return pathOfSurl(name.surl) ?? FOLDER
   return `${FOLDER}/${formatVolumeName(name)}`
+}
+
+/** A path without its percent-encoding; one that is wrongly encoded as it is. */
+export function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }
 
 /** The path of a SURL as clients write it, full (`srm://HOST/srm/managerv2?SFN=PATH`) or short; undefined when it is none. */

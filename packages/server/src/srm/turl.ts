@@ -1,11 +1,10 @@
 import { MdmError } from '@mdm/core/errors'
-import type { Caller } from '@mdm/core/identity/identify'
 import type { Guid, VolumeName } from '@mdm/core/names'
 import type { Access } from '../catalog/access.ts'
 import type { App } from '../http/app.ts'
 import type { AnyContext, StreamReply } from '../http/route.ts'
 import { openFiles, type FilesOptions } from './files.ts'
-import type { OpenedRequests } from './requests/requests.ts'
+import type { OpenedRequests, TurlVolume } from './requests/requests.ts'
 import { readOnly } from './webdav.ts'
 
 export interface TurlRoutes {
@@ -21,26 +20,27 @@ export interface TurlRoutes {
 export function turlRoutes(app: App, o: TurlRoutes): void {
   readOnly(app, '/turl/:token/:guid', async (c) => {
     const { token = '', guid = '' } = c.request.params as { token?: string; guid?: string }
-    const isLive = (caller: Caller): boolean => o.requests.turlOf(caller, token)?.guid === guid
     const volume = o.requests.turlOf(c.caller, token)
-    if (volume === undefined || !isLive(c.caller)) throw new MdmError('MDM_NOT_FOUND')
+    if (volume?.guid !== guid) throw new MdmError('MDM_NOT_FOUND')
     try {
       await o.files.access.requireRight(c.caller, volume, 'file', 'read')
       await o.files.catalog.requireThere(volume.guid)
-      return await answer(c, volume, openFiles({ ...o.files, access: whileLive(o.files.access, isLive) }))
+      return await answer(c, volume, openFiles({ ...o.files, access: whileLive(o.files.access, volume) }))
     } catch (error) {
       throw hidden(error)
     }
   })
 }
 
-/** A URL is never more than its right: that it is alive is asked where the right is, so that a transfer under way ends with it. */
+/**
+ * A URL is never more than its right: that its file is pinned is asked where the right is, so that a transfer under way ends with it.
+ */
 function whileLive(
   access: FilesOptions['access'],
-  isLive: (caller: Caller) => boolean,
+  { mayGoOn }: Pick<TurlVolume, 'mayGoOn'>,
 ): FilesOptions['access'] {
   const requireRight: Access['requireRight'] = async (caller, volume, object, right) => {
-    if (!isLive(caller)) throw new MdmError('MDM_NOT_FOUND')
+    if (!mayGoOn(caller)) throw new MdmError('MDM_NOT_FOUND')
     await access.requireRight(caller, volume, object, right)
   }
   return { resolveVolume: (caller, name) => access.resolveVolume(caller, name), requireRight }

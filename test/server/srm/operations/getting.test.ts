@@ -152,9 +152,44 @@ t.test('a request is released, aborted and prolonged, as a whole or by SURL', as
     (await call('srmAbortRequest', { requestToken: await open() })).returnStatus.statusCode,
     'SRM_SUCCESS',
   )
-  t.equal(
-    (await call('srmReleaseFiles', { arrayOfSURLs: [surlOf(1)] })).returnStatus.statusCode,
-    'SRM_NOT_SUPPORTED',
+  const none = await call('srmAbortFiles', { requestToken: await open(), arrayOfSURLs: [] })
+  t.equal(none.returnStatus.statusCode, 'SRM_INVALID_REQUEST')
+})
+
+t.test('files are released without a token, in all requests of their caller', async (t) => {
+  const { call } = await soapSite(t, [{ guid: guidOf(1) }, { guid: guidOf(2), polls: 9 }])
+  const open = async () => (await call('srmPrepareToGet', files(surlOf(1), surlOf(2)))).requestToken!
+  const tokens = [await open(), await open()]
+  const released = await call('srmReleaseFiles', { arrayOfSURLs: [surlOf(1), surlOf(2), surlOf(3)] })
+  t.match(released, {
+    returnStatus: { statusCode: 'SRM_PARTIAL_SUCCESS' },
+    arrayOfFileStatuses: [
+      { surl: surlOf(1), status: { statusCode: 'SRM_SUCCESS' } },
+      { surl: surlOf(2), status: { statusCode: 'SRM_REQUEST_QUEUED' } },
+      { surl: surlOf(3), status: { statusCode: 'SRM_INVALID_PATH' } },
+    ],
+  })
+  for (const requestToken of tokens)
+    t.match((await call('srmStatusOfGetRequest', { requestToken })).arrayOfFileStatuses, [
+      { status: { statusCode: 'SRM_RELEASED' } },
+      { status: { statusCode: 'SRM_REQUEST_QUEUED' } },
+    ])
+  t.equal((await call('srmReleaseFiles', {})).returnStatus.statusCode, 'SRM_INVALID_REQUEST', 'of nothing')
+})
+
+t.test('a thousand names are looked for in a thousand files at once', async (t) => {
+  const many = Array.from({ length: 1_000 }, (_, n) => ({ guid: guidOf(n) }))
+  const { call } = await soapSite(t, many)
+  const asked = many.map((_, n) => surlOf(n))
+  const { requestToken } = await call('srmPrepareToGet', files(...asked))
+  const named = asked.map((surl, n) => (n % 2 === 0 ? surl.replace('/mdm/', '//mdm/') : surlOf(n + 5_000)))
+  const { arrayOfFileStatuses } = await call('srmStatusOfGetRequest', {
+    requestToken: requestToken!,
+    arrayOfSourceSURLs: named,
+  })
+  t.strictSame(
+    arrayOfFileStatuses?.map(({ sourceSURL, status }) => `${sourceSURL} ${status.statusCode}`),
+    named.map((surl, n) => `${surl} ${n % 2 === 0 ? 'SRM_FILE_PINNED' : 'SRM_INVALID_PATH'}`),
   )
 })
 

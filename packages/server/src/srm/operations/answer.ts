@@ -47,7 +47,7 @@ export interface Answer {
  */
 export async function answer(
   bytes: Uint8Array,
-  o: Services & { readonly caller: Caller; readonly requestId: string },
+  o: Services & { readonly caller: Caller; readonly requestId: string; readonly signal: AbortSignal },
 ): Promise<Answer> {
   const received = parseRequest(bytes)
   if ('refused' in received) return { text: writeRefusal(received.operation, REFUSED[received.refused]) }

@@ -1,11 +1,10 @@
 import type { GetFileStatus } from '@mdm/core/wire/srm/getting'
 import { refusal, type ReturnStatus } from '@mdm/core/wire/srm/status'
-import { pathOfSurl } from '../namespace.ts'
 import type { RequestedFile } from '../requests/requests.ts'
 import { SUCCESS } from './operation.ts'
 
 /** What SRM calls the state of a file. */
-export function statusOfFile({ state, code }: RequestedFile): ReturnStatus {
+export function statusOfFile({ state, code }: Pick<RequestedFile, 'state' | 'code'>): ReturnStatus {
   if (state === 'FAILED') return refusal(code ?? 'MDM_INTERNAL')
   return { statusCode: STATUS[state] }
 }
@@ -49,13 +48,4 @@ export function getFileStatus(file: RequestedFile, now: Date): GetFileStatus {
 export function pinSecondsOf({ state, pinnedUntil }: RequestedFile, now: Date): number | undefined {
   if (state !== 'READY' || pinnedUntil === undefined) return undefined
   return Math.max(0, Math.floor((pinnedUntil.getTime() - now.getTime()) / 1000))
-}
-
-/** The file of a request that a SURL means, as it was written or in its other form. */
-export function fileNamed(files: readonly RequestedFile[], surl: string): RequestedFile | undefined {
-  const path = pathOfSurl(surl)
-  return (
-    files.find((file) => file.surl === surl) ??
-    (path === undefined ? undefined : files.find((file) => pathOfSurl(file.surl) === path))
-  )
 }

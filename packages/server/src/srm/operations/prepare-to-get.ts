@@ -1,7 +1,8 @@
 import { refusal } from '@mdm/core/wire/srm/status'
 import { PROTOCOL } from './discovery.ts'
-import { fileNamed, getFileStatus, statusOfRequest } from './file-status.ts'
+import { getFileStatus, statusOfRequest } from './file-status.ts'
 import { placeOfSurl, type Handler } from './operation.ts'
+import { fileFinder } from '../requests/names.ts'
 import { ofRequest } from './unknown-request.ts'
 
 /** The longest pin that is asked for, seconds; the site has its own limit below. */
@@ -18,6 +19,7 @@ export const prepareToGet: Handler<'srmPrepareToGet'> = async ({
   caller,
   requests,
   requestId,
+  signal,
   now,
 }) => {
   const protocols = request.transferParameters?.arrayOfTransferProtocols ?? []
@@ -29,7 +31,7 @@ export const prepareToGet: Handler<'srmPrepareToGet'> = async ({
   })
   const pin = request.desiredPinLifeTime
   const opened = await requests.open(caller, {
-    ...{ kind: 'get', files, requestId },
+    ...{ kind: 'get', files, requestId, signal },
     ...(pin === undefined || pin <= 0 ? {} : { pinSeconds: Math.min(pin, MAX_PIN_SECONDS) }),
   })
   return {
@@ -48,13 +50,14 @@ export const statusOfGetRequest: Handler<'srmStatusOfGetRequest'> = async ({
 }) => {
   const { files } = await ofRequest(requests.find(caller, 'get', request.requestToken))
   const named = request.arrayOfSourceSURLs ?? []
+  const fileNamed = fileFinder(named.length === 0 ? [] : files)
   return {
     returnStatus: statusOfRequest(files),
     arrayOfFileStatuses:
       named.length === 0
         ? files.map((file) => getFileStatus(file, now()))
         : named.map((surl) => {
-            const file = fileNamed(files, surl)
+            const file = fileNamed(surl)
             return file === undefined
               ? { sourceSURL: surl, status: refusal('MDM_NOT_FOUND') }
               : { ...getFileStatus(file, now()), sourceSURL: surl }

@@ -32,10 +32,10 @@ export function soapRoutes(app: App, o: SoapOptions): void {
   routeAny(
     app,
     { method: 'POST', url: SRM_PATH, maxBodyBytes: REQUEST_LIMITS.maxBytes, refusal },
-    async ({ request, caller, requestId }) => {
+    async ({ request, caller, requestId, signal }) => {
       if (!(request.body instanceof Uint8Array))
         throw new MdmError('MDM_BAD_REQUEST', 'the message is no XML')
-      const { text, refused } = await answer(request.body, { ...services, caller, requestId })
+      const { text, refused } = await answer(request.body, { ...services, caller, requestId, signal })
       if (refused !== undefined) {
         const { code, place } = refused
         const guid = place?.kind === 'volume' && 'guid' in place.name ? { guid: place.name.guid } : {}

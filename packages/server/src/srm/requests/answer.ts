@@ -1,4 +1,3 @@
-import { pathOfSurl } from '../namespace.ts'
 import { isWaiting, type KnownFile, type KnownRequest } from './known-request.ts'
 import type { PreparationRequest, RequestedFile } from './requests.ts'
 import { turlToken } from './tokens.ts'
@@ -42,16 +41,4 @@ function turlOf({ position, volume }: KnownFile, token: string, { turlKey, base 
 /** A quarter of the time that it has taken so far: who asks then asks often at first, and seldom of what takes long. */
 function waitSeconds({ created }: KnownRequest, now: Date): number {
   return Math.min(60, Math.max(1, Math.ceil((now.getTime() - created.getTime()) / 4_000)))
-}
-
-/** The files that a caller means, by what he wrote or by its path; all where he names none. */
-export function filesMeant(request: KnownRequest, surls: readonly string[] | undefined): KnownFile[] {
-  if (surls === undefined) return [...request.files]
-  const meant = new Set(surls.map(pathOf))
-  return request.files.filter(({ surl }) => meant.has(pathOf(surl)))
-}
-
-/** Clients write a SURL in full and name it by its short form later. */
-function pathOf(surl: string): string {
-  return pathOfSurl(surl) ?? surl
 }

@@ -1,7 +1,9 @@
+import type { Caller } from '@mdm/core/identity/identify'
 import type { Sha256 } from '@mdm/core/names'
 import { createDeadline } from './deadline.ts'
-import { isOpen, type KnownFile, type KnownRequest } from './known-request.ts'
+import { isOf, isOpen, ownerOf, type KnownFile, type KnownRequest } from './known-request.ts'
 import type { Owners } from './owners.ts'
+import type { RequestKind } from './requests.ts'
 import { tokenDigest } from './tokens.ts'
 
 /** How long a request is known after its end, ms. */
@@ -12,6 +14,10 @@ export interface KnownRequests {
   add(request: KnownRequest): void
   byToken(token: string): KnownRequest | undefined
   byTurlToken(token: string): KnownFile | undefined
+  /** The requests that are a caller's, the newest last. */
+  of(caller: Caller, kind: RequestKind): KnownRequest[]
+  /** Knows a request no more, whose files are open no more. */
+  forget(request: KnownRequest): void
   /** Does what is due by the clock: to be called before anything is told. */
   check(): void
   /** A file is pinned until another time now. */
@@ -34,11 +40,14 @@ export interface KnownRequestsOptions {
 export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
   const byDigest = new Map<Sha256, KnownRequest>()
   const byTurl = new Map<Sha256, KnownFile>()
+  const byOwner = new Map<string, Set<KnownRequest>>()
   const deadline = createDeadline(o.now, sweep)
 
   function forget(request: KnownRequest): void {
     byDigest.delete(request.digest)
     for (const file of request.files) byTurl.delete(file.turlDigest)
+    const owner = ownerOf(request.caller)
+    if (byOwner.get(owner)?.delete(request) === true && byOwner.get(owner)!.size === 0) byOwner.delete(owner)
     o.owners.forget(request)
     o.forgotten(request)
   }
@@ -62,9 +71,16 @@ export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
     add(request) {
       byDigest.set(request.digest, request)
       for (const file of request.files) byTurl.set(file.turlDigest, file)
+      const owner = ownerOf(request.caller)
+      byOwner.set(owner, (byOwner.get(owner) ?? new Set()).add(request))
       expect(request, request.ends)
     },
     byToken: (token) => byDigest.get(tokenDigest(token)),
+    of: (caller, kind) =>
+      [...(byOwner.get(ownerOf(caller)) ?? [])].filter(
+        (request) => request.kind === kind && isOf(request, caller),
+      ),
+    forget,
     byTurlToken: (token) => byTurl.get(tokenDigest(token)),
     check: () => deadline.check(),
     pinned: ({ pinnedUntil }) => deadline.at(pinnedUntil!),

@@ -4,10 +4,9 @@ import { MdmError } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { auditCaller } from '../../audit/audit-caller.ts'
 import type { Audit } from '../../audit/audit.ts'
-import type { ListedVolume } from '../../catalog/access.ts'
 import type { SiteStore } from '../../store/site-store.ts'
-import { admitAll, requireStillReadable, type Rights } from './admit.ts'
-import { answerOf, filesMeant } from './answer.ts'
+import { admitAll, type Rights } from './admit.ts'
+import { answerOf } from './answer.ts'
 import {
   isFileOf,
   isOf,
@@ -23,7 +22,17 @@ import { createLives, pinEnd } from './lives.ts'
 import { newRequest, requireWellFormed } from './new-request.ts'
 import { createOwners } from './owners.ts'
 import { createPins, type PinsOptions } from './pins.ts'
-import type { Asked, PreparationRequest, RequestCounts, RequestKind, OpenedRequests } from './requests.ts'
+import { filesMeant, meaningOf } from './names.ts'
+import type {
+  OpenedRequests,
+  OpenOptions,
+  PreparationRequest,
+  RequestCounts,
+  RequestedFile,
+  RequestKind,
+  TurlVolume,
+} from './requests.ts'
+import { createReadable } from './readable.ts'
 import { restoreRequests } from './restore.ts'
 import { openRequestRows } from './rows.ts'
 import { createShares } from './shares.ts'
@@ -31,8 +40,6 @@ import { newToken } from './tokens.ts'
 
 /** How long the first answer waits for what may be in the spool, ms. */
 const FIRST_ANSWER_MS = 300
-/** A right that was looked at so lately is not looked at again, ms. */
-const CHECKED_MS = 15_000
 
 export interface RequestsOptions extends Rights, PinsOptions {
   readonly catalog: Rights['catalog'] & PinsOptions['catalog']
@@ -64,6 +71,7 @@ class KeptRequests implements OpenedRequests {
   readonly #owners
   readonly #known
   readonly #lives
+  readonly #readable
   #closed = false
 
   constructor(o: RequestsOptions) {
@@ -77,11 +85,16 @@ class KeptRequests implements OpenedRequests {
       expire: (request) => this.#lives.expire(request),
       forgotten: (request) => void this.#rows.remove(request).catch(() => undefined),
     })
+    this.#readable = createReadable({
+      ...o,
+      now: () => o.now(),
+      letGo: (file, code) => this.#lives.end(file, 'FAILED', code),
+    })
     this.#lives = createLives({
       pins: this.#pins,
       shares: createShares(Math.floor(o.delivery.counts().spoolQuotaBytes * o.limits.pinnedShare)),
       now: () => o.now(),
-      mayRead: (file) => this.#mayRead(file),
+      mayRead: (file) => this.#readable.require(file),
       changed: (file) => this.#changed(file),
       ended: (file) => this.#ended(file),
     })
@@ -101,13 +114,9 @@ class KeptRequests implements OpenedRequests {
     const others = files.filter(({ pinnedUntil }) => pinnedUntil === undefined)
     for (const file of [...pinned, ...others]) this.#lives.begin(file)
     this.#known.check()
-    void this.#letGoUnreadable(pinned)
   }
 
-  async open(
-    caller: Caller,
-    o: { kind: RequestKind; files: readonly Asked[]; pinSeconds?: number; requestId: string },
-  ): Promise<PreparationRequest> {
+  async open(caller: Caller, o: OpenOptions): Promise<PreparationRequest> {
     this.#requireOpen()
     const { limits } = this.#o
     requireWellFormed(o.files, limits.filesPerRequest)
@@ -135,6 +144,10 @@ class KeptRequests implements OpenedRequests {
       else this.#ended(file)
     }
     await Promise.race([request.settled.promise, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
+    if (o.signal?.aborted === true) {
+      await this.#remove(request)
+      throw o.signal.reason
+    }
     return this.#answer(request, token)
   }
 
@@ -149,20 +162,33 @@ class KeptRequests implements OpenedRequests {
     surls?: readonly string[],
   ): Promise<PreparationRequest> {
     const request = this.#find(caller, kind, token)
-    const files = filesMeant(request, surls)
-    for (const file of files) this.#lives.end(file, isWaiting(file.state) ? 'ABORTED' : 'RELEASED')
+    const files = filesMeant(request.files, surls)
+    this.#letGo(files)
     // On the disk before it is told: what was let go must not come back with a restart.
     await this.#rows.save(request, files)
     return this.#answer(request, token)
   }
 
-  abort(
+  async releaseNamed(
     caller: Caller,
     kind: RequestKind,
-    token: string,
-    surls?: readonly string[],
-  ): Promise<PreparationRequest> {
-    return this.release(caller, kind, token, surls)
+    surls: readonly string[],
+  ): Promise<(Pick<RequestedFile, 'state' | 'code'> | undefined)[]> {
+    this.#requireOpen()
+    const meant = this.#known.of(caller, kind).flatMap(({ files }) => filesMeant(files, surls))
+    const pinned = meant.filter(({ state }) => state === 'READY')
+    this.#letGo(pinned)
+    const byRequest = Map.groupBy(pinned, ({ request }) => request)
+    await Promise.all([...byRequest].map(([request, files]) => this.#rows.save(request, files)))
+    // Of several that mean the same the newest counts, but one that was let go before the others.
+    const told = new Map<string, KnownFile>()
+    for (const file of [...meant, ...meant.filter(({ state }) => state === 'RELEASED')])
+      told.set(meaningOf(file.surl), file)
+    return surls.map((surl) => told.get(meaningOf(surl)))
+  }
+
+  async remove(caller: Caller, kind: RequestKind, token: string): Promise<void> {
+    await this.#remove(this.#find(caller, kind, token))
   }
 
   async extend(
@@ -172,20 +198,21 @@ class KeptRequests implements OpenedRequests {
     o: { surls?: readonly string[]; seconds: number },
   ): Promise<PreparationRequest> {
     const request = this.#find(caller, kind, token)
-    const files = filesMeant(request, o.surls).filter(({ state }) => state === 'READY')
+    const files = filesMeant(request.files, o.surls).filter(({ state }) => state === 'READY')
     const until = pinEnd(request, Math.min(o.seconds, this.#o.limits.maxPinSeconds), this.#o.now())
     for (const file of files) if (until > file.pinnedUntil!) file.pinnedUntil = until
     await this.#rows.save(request, files)
     return this.#answer(request, token)
   }
 
-  turlOf(caller: Caller, token: string): ListedVolume | undefined {
+  turlOf(caller: Caller, token: string): TurlVolume | undefined {
     this.#known.check()
     const file = this.#known.byTurlToken(token)
     if (file?.state !== 'READY' || file.request.kind !== 'get') return undefined
     if (!isFileOf(file, caller)) return undefined
     const { guid, version } = file.volume!
-    return { guid, version }
+    const mayGoOn = (who: Caller) => file.state === 'READY' && isFileOf(file, who)
+    return { guid, version, mayGoOn }
   }
 
   counts(): RequestCounts {
@@ -203,6 +230,7 @@ class KeptRequests implements OpenedRequests {
   async close(): Promise<void> {
     this.#closed = true
     this.#known.stop()
+    await this.#readable.close()
     await this.#pins.close()
     await this.#rows.close()
   }
@@ -219,6 +247,16 @@ class KeptRequests implements OpenedRequests {
     return request
   }
 
+  #letGo(files: readonly KnownFile[]): void {
+    for (const file of files) this.#lives.end(file, isWaiting(file.state) ? 'ABORTED' : 'RELEASED')
+  }
+
+  async #remove(request: KnownRequest): Promise<void> {
+    this.#letGo(request.files)
+    this.#known.forget(request)
+    await this.#rows.remove(request)
+  }
+
   #answer(request: KnownRequest, token: string): PreparationRequest {
     this.#known.check()
     const { turlKey, base } = this.#o
@@ -226,30 +264,16 @@ class KeptRequests implements OpenedRequests {
   }
 
   #changed(file: KnownFile): void {
-    if (file.state === 'READY') this.#known.pinned(file)
+    if (file.state === 'READY') {
+      this.#known.pinned(file)
+      this.#readable.look(file)
+    }
     this.#rows.save(file.request, [file]).catch(() => undefined)
   }
 
   #ended({ request }: KnownFile): void {
     this.#owners.give(ownerOf(request.caller), 1)
     this.#known.keepEnded(request)
-  }
-
-  async #mayRead(file: KnownFile): Promise<void> {
-    const now = this.#o.now()
-    if (now.getTime() - file.checkedMs < CHECKED_MS) return
-    await requireStillReadable(this.#o, file.request.caller, file.volume!, now)
-    file.checkedMs = now.getTime()
-  }
-
-  async #letGoUnreadable(files: readonly KnownFile[]): Promise<void> {
-    for (const file of files) {
-      try {
-        await this.#mayRead(file)
-      } catch (error) {
-        if (error instanceof MdmError && error.status < 500) this.#lives.end(file, 'FAILED', error.code)
-      }
-    }
   }
 
   /** Who had what prepared; that somebody tries names he may not know of is seen here. */

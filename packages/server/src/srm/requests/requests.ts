@@ -43,6 +43,14 @@ export interface Asked {
   readonly name: VolumeName | undefined
 }
 
+export interface OpenOptions {
+  readonly kind: RequestKind
+  readonly files: readonly Asked[]
+  readonly pinSeconds?: number
+  readonly requestId: string
+  readonly signal?: AbortSignal
+}
+
 /**
  * Preparations that callers wait for and pin, kept in the store so that tokens outlive a restart. A token belongs to the DN that
  * got it: to all others, and after its time, it is MDM_NOT_FOUND.
@@ -52,17 +60,15 @@ export interface Requests {
    * Begins to prepare files. The right to read each is looked at before its source is: a file refused is FAILED, the others go
    * on. Waits a moment, so that what lies in the spool is READY in the first answer.
    *
+   * @param o `signal`: aborts when the caller has gone. Nobody knows the token then, and all of it is forgotten
    * @throws MDM_LIMIT when the caller has too many open; MDM_BAD_REQUEST for no or too many files
    */
-  open(
-    caller: Caller,
-    o: { kind: RequestKind; files: readonly Asked[]; pinSeconds?: number; requestId: string },
-  ): Promise<PreparationRequest>
+  open(caller: Caller, o: OpenOptions): Promise<PreparationRequest>
   /** @throws MDM_NOT_FOUND */
   find(caller: Caller, kind: RequestKind, token: string): Promise<PreparationRequest>
   /**
    * Lets go of all files, or of those named; one let go before stays so. What is not READY yet is ABORTED; nobody else needing it,
-   * its source is left alone.
+   * its source is left alone. To release, to abort and to cancel are this one thing: what its files were decides what they become.
    *
    * @throws MDM_NOT_FOUND
    */
@@ -72,13 +78,19 @@ export interface Requests {
     token: string,
     surls?: readonly string[],
   ): Promise<PreparationRequest>
-  /** The same, for a request whose files are not wanted after all. @throws MDM_NOT_FOUND */
-  abort(
+  /**
+   * Lets go of what is READY under some names, in every request of the caller. What he still waits for is left: another job of his
+   * has just asked for it.
+   *
+   * @returns what became of each, RELEASED where one was; undefined for a name in no request of his
+   */
+  releaseNamed(
     caller: Caller,
     kind: RequestKind,
-    token: string,
-    surls?: readonly string[],
-  ): Promise<PreparationRequest>
+    surls: readonly string[],
+  ): Promise<(Pick<RequestedFile, 'state' | 'code'> | undefined)[]>
+  /** Lets go of all files and forgets the request. @throws MDM_NOT_FOUND */
+  remove(caller: Caller, kind: RequestKind, token: string): Promise<void>
   /** Lets a pin last at least `seconds` from now, within the limit of the site. @throws MDM_NOT_FOUND */
   extend(
     caller: Caller,
@@ -87,6 +99,14 @@ export interface Requests {
     o: { surls?: readonly string[]; seconds: number },
   ): Promise<PreparationRequest>
   close(): Promise<void>
+}
+
+/** The version of a volume that a URL gives. */
+export interface TurlVolume extends ListedVolume {
+  /**
+   * Whether a transfer that has begun may go on, as far as its URL counts: not once its file is pinned no more.
+   */
+  mayGoOn(caller: Caller): boolean
 }
 
 /** How much is asked for and kept; no name of anything. */
@@ -101,7 +121,7 @@ export interface RequestCounts {
 
 /** The same, with what others than its callers ask. */
 export interface OpenedRequests extends Requests {
-  /** The version of a volume that the URL with this token gives to this caller now; undefined alike for all others. */
-  turlOf(caller: Caller, turlToken: string): ListedVolume | undefined
+  /** What the URL with this token gives to this caller now; undefined alike for all others. */
+  turlOf(caller: Caller, turlToken: string): TurlVolume | undefined
   counts(): RequestCounts
 }

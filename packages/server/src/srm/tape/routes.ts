@@ -17,8 +17,9 @@ import type { z } from 'zod'
 import type { App, Refusal } from '../../http/app.ts'
 import { route, type AnyContext } from '../../http/route.ts'
 import type { Entries, Locality } from '../entries.ts'
-import { placeOf } from '../namespace.ts'
+import { decodedPath, placeOf } from '../namespace.ts'
 import type { Asked, FileState, PreparationRequest, RequestedFile, Requests } from '../requests/requests.ts'
+import { fileFinder } from '../requests/names.ts'
 import { someTogether } from '../some-together.ts'
 import { durationSeconds } from './duration.ts'
 
@@ -42,6 +43,12 @@ const STATES: Readonly<Record<FileState, StageState>> = {
   ABORTED: 'CANCELLED',
   FAILED: 'FAILED',
 }
+/** Clients that see neither `onDisk` nor an error ask again for ever, whatever the state. */
+const ENDS: Readonly<Partial<Record<FileState, string>>> = {
+  RELEASED: 'it was released',
+  EXPIRED: 'its time is over: stage it again',
+  ABORTED: 'it was cancelled',
+}
 /** The source is the tape: what it has can be made again. */
 const LOCALITIES: Readonly<Record<Locality, TapeLocality>> = {
   ONLINE: 'DISK_AND_TAPE',
@@ -61,11 +68,11 @@ export function tapeRoutes(app: App, o: TapeRoutes): void {
     endpoints: [{ uri, version: 'v1' as const, metadata: {} }],
   }))
 
-  bounded(app, stageFiles, async ({ body, caller, requestId, reply }) => {
+  bounded(app, stageFiles, async ({ body, caller, requestId, signal, reply }) => {
     const files = body.files.map(({ path }) => askedOf(path))
     const lifetimes = body.files.flatMap(({ diskLifetime: text }) => durationSeconds(text ?? '') ?? [])
     const request = await o.requests.open(caller, {
-      ...{ kind: 'stage', files, requestId },
+      ...{ kind: 'stage', files, requestId, signal },
       ...(lifetimes.length === 0 ? {} : { pinSeconds: Math.max(...lifetimes) }),
     })
     void reply.code(201).header('location', `${uri}/stage/${request.token}`)
@@ -78,16 +85,20 @@ export function tapeRoutes(app: App, o: TapeRoutes): void {
 
   bounded(app, cancelStage, async ({ params, body, caller }) => {
     await requireNamed(o, caller, params.id, body.paths)
-    await o.requests.abort(caller, 'stage', params.id, body.paths)
+    await o.requests.release(caller, 'stage', params.id, body.paths)
     return { body: '' }
   })
 
   bounded(app, deleteStage, async ({ params, caller }) => {
-    await o.requests.abort(caller, 'stage', params.id)
+    await o.requests.remove(caller, 'stage', params.id)
     return { body: '' }
   })
 
   bounded(app, releaseStaged, async ({ params, body, caller }) => {
+    if (params.id === NO_ID) {
+      requireAll(await o.requests.releaseNamed(caller, 'stage', body.paths))
+      return { body: '' }
+    }
     await requireNamed(o, caller, params.id, body.paths)
     await o.requests.release(caller, 'stage', params.id, body.paths)
     return { body: '' }
@@ -101,17 +112,12 @@ const bounded: typeof route = (app, contract, handler) =>
   route(app, contract, handler, { maxBodyBytes: TAPE_MAX_BODY })
 
 function askedOf(path: string): Asked {
-  const place = placeOf(decoded(path))
+  const place = placeOf(decodedPath(path))
   return { surl: path, name: place?.kind === 'volume' ? place.name : undefined }
 }
 
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return path
-  }
-}
+/** What gfal2 calls the request where its user named none: the paths are then meant in all requests of the caller. */
+const NO_ID = 'gfal2-placeholder-id'
 
 /** Releasing or cancelling what is not of the request is a mistake that its caller should see. */
 async function requireNamed(
@@ -121,9 +127,11 @@ async function requireNamed(
   paths: readonly string[],
 ): Promise<void> {
   const { files } = await o.requests.find(caller, 'stage', id)
-  const known = new Set(files.map(({ surl }) => surl))
-  if (paths.some((path) => !known.has(path)))
-    throw new MdmError('MDM_BAD_REQUEST', 'a path is not one of the request')
+  requireAll(paths.map(fileFinder(files)))
+}
+
+function requireAll(files: readonly unknown[]): void {
+  if (files.includes(undefined)) throw new MdmError('MDM_BAD_REQUEST', 'a path is not one of the request')
 }
 
 function stageOf({ token, created, started, finished, files }: PreparationRequest) {
@@ -136,8 +144,11 @@ function stageOf({ token, created, started, finished, files }: PreparationReques
 }
 
 function fileOf({ surl, state, code }: RequestedFile) {
-  const error = code === undefined ? {} : { error: `${code}: ${ERRORS[code].what}` }
-  return { path: surl, onDisk: state === 'READY', state: STATES[state], ...error }
+  const error = code === undefined ? ENDS[state] : textOf(code)
+  return {
+    ...{ path: surl, onDisk: state === 'READY', state: STATES[state] },
+    ...(error === undefined ? {} : { error }),
+  }
 }
 
 async function localitiesOf(o: TapeRoutes, c: AnyContext, paths: readonly string[]) {
@@ -151,7 +162,7 @@ async function localitiesOf(o: TapeRoutes, c: AnyContext, paths: readonly string
     } catch (error) {
       if (!(error instanceof MdmError) || error.status >= 500) throw error
       refused ??= error.code
-      return { path, locality: 'NONE' }
+      return { path, locality: 'NONE', error: textOf(error.code) }
     }
   }
   const infos = await someTogether(paths, localityOf)
@@ -159,6 +170,10 @@ async function localitiesOf(o: TapeRoutes, c: AnyContext, paths: readonly string
   if (refused !== undefined)
     await o.refused?.({ code: refused, caller: c.caller, requestId: c.requestId, params: {} })
   return infos
+}
+
+function textOf(code: ErrorCode): string {
+  return `${code}: ${ERRORS[code].what}`
 }
 
 function secondsOf(time: Date): number {
