@@ -175,3 +175,36 @@ t.test('permissions are those of the caller, to read at most', async (t) => {
     ],
   )
 })
+
+t.test('a reply names a thousand entries, however often the folder is asked for', async (t) => {
+  const { call } = await soapSite(
+    t,
+    Array.from({ length: 600 }, (_, n) => ({ guid: guidOf(n) })),
+  )
+  const twice = await call('srmLs', { arrayOfSURLs: [folder, surlOf(1), folder, `${folder}/`] })
+  t.equal(twice.returnStatus.statusCode, 'SRM_TOO_MANY_RESULTS')
+  t.strictSame(
+    twice.details?.map(({ status, arrayOfSubPaths = [] }) => [status?.statusCode, arrayOfSubPaths.length]),
+    [
+      ['SRM_SUCCESS', 600],
+      ['SRM_SUCCESS', 0],
+      ['SRM_TOO_MANY_RESULTS', 0],
+      ['SRM_TOO_MANY_RESULTS', 0],
+    ],
+  )
+  const pages = await call('srmLs', { arrayOfSURLs: [folder, folder, folder], count: 400 })
+  t.strictSame(
+    pages.details?.map(({ arrayOfSubPaths = [] }) => arrayOfSubPaths.length),
+    [400, 400, 0],
+  )
+})
+
+t.test('a question that means nothing is an invalid request', async (t) => {
+  const { call } = await soapSite(t, [{ guid: guidOf(1) }])
+  for (const wrong of [{ numOfLevels: -1 }, { offset: -1 }, { count: -1 }, { arrayOfSURLs: [] }]) {
+    const { returnStatus } = await call('srmLs', { arrayOfSURLs: [folder], ...wrong })
+    t.match(returnStatus, { statusCode: 'SRM_INVALID_REQUEST' }, JSON.stringify(wrong))
+  }
+  const { returnStatus } = await call('srmCheckPermission', { arrayOfSURLs: [] })
+  t.equal(returnStatus.statusCode, 'SRM_INVALID_REQUEST')
+})

@@ -1,3 +1,4 @@
+import { MdmError } from '@mdm/core/errors'
 import type { Guid } from '@mdm/core/names'
 import { MAX_DETAILS, type FolderDetail, type LsRequest, type PathDetail } from '@mdm/core/wire/srm/listing'
 import { refusal } from '@mdm/core/wire/srm/status'
@@ -20,22 +21,30 @@ const LOCALITY = { ONLINE: 'ONLINE_AND_NEARLINE', NEARLINE: 'NEARLINE', UNAVAILA
  * @see SRM v2.2 section 4.4
  */
 export const ls: Handler<'srmLs'> = async (call) => {
+  const { arrayOfSURLs: surls, numOfLevels = 0, offset = 0, count = 0 } = call.request
+  if (Math.min(numOfLevels, offset, count) < 0) throw new MdmError('MDM_BAD_REQUEST')
   const details: FolderDetail[] = []
-  for (const surl of call.request.arrayOfSURLs) details.push(await detailOf(call, surl))
+  let left = MAX_DETAILS
+  for (const surl of surls) {
+    const detail = await detailOf(call, surl, left)
+    left -= detail.arrayOfSubPaths?.length ?? 0
+    details.push(detail)
+  }
   const tooMany = details.find(({ status }) => status?.statusCode === 'SRM_TOO_MANY_RESULTS')?.status
   // gfal2 pages where the path says so, ARC where the whole does.
   const returnStatus = tooMany ?? statusOfAll(details.map(({ status }) => status ?? SUCCESS))
   return { returnStatus, details }
 }
 
-async function detailOf(call: Call<'srmLs'>, surl: string): Promise<FolderDetail> {
+/** @param left entries that the reply may still name */
+async function detailOf(call: Call<'srmLs'>, surl: string, left: number): Promise<FolderDetail> {
   const { request, caller, entries } = call
   const full = request.fullDetailedList === true
   const place = placeOfSurl(surl)
   // As it was asked for, also where there is nothing.
   const path = pathOfSurl(surl) ?? surl
   try {
-    if (place?.kind === 'folder') return { ...(await folderOf(call, full)), path }
+    if (place?.kind === 'folder') return { ...(await folderOf(call, full, left)), path }
     if (place !== undefined)
       return { ...fileOf(await entries.stat(caller, place.name, { digest: full }), full), path }
   } catch (error) {
@@ -47,7 +56,7 @@ async function detailOf(call: Call<'srmLs'>, surl: string): Promise<FolderDetail
   return { path, status: refusal('MDM_NOT_FOUND') }
 }
 
-async function folderOf(call: Call<'srmLs'>, full: boolean): Promise<FolderDetail> {
+async function folderOf(call: Call<'srmLs'>, full: boolean, left: number): Promise<FolderDetail> {
   const folder: FolderDetail = {
     ...{ path: FOLDER, status: SUCCESS, size: 0 },
     ...(full
@@ -60,7 +69,7 @@ async function folderOf(call: Call<'srmLs'>, full: boolean): Promise<FolderDetai
     type: 'DIRECTORY',
   }
   if (levelsOf(call.request) === 0) return folder
-  const page = await pageOf(call)
+  const page = await pageOf(call, left)
   if (page === 'too many')
     return { ...folder, status: { statusCode: 'SRM_TOO_MANY_RESULTS', explanation: TOO_MANY } }
   return { ...folder, arrayOfSubPaths: page.map((entry) => fileOf(entry, full)) }
@@ -73,10 +82,10 @@ function levelsOf({ allLevelRecursive, numOfLevels }: LsRequest): number {
   return allLevelRecursive === true ? 1 : (numOfLevels ?? 1)
 }
 
-async function pageOf(call: Call<'srmLs'>): Promise<Entry[] | 'too many'> {
+async function pageOf(call: Call<'srmLs'>, left: number): Promise<Entry[] | 'too many'> {
   const { caller, entries, request, pageEnds } = call
   const count = request.count !== undefined && request.count > 0 ? request.count : undefined
-  const offset = Math.max(0, request.offset ?? 0)
+  const offset = request.offset ?? 0
   if (count !== undefined && count > MAX_DETAILS) return 'too many'
   let after = pageEnds.find(caller, offset)
   if (after === undefined && offset > 0) {
@@ -84,8 +93,8 @@ async function pageOf(call: Call<'srmLs'>): Promise<Entry[] | 'too many'> {
     after = await guidBefore(call, offset)
     if (after === undefined) return []
   }
-  const page = await entries.list(caller, { after, limit: count ?? MAX_DETAILS + 1 })
-  if (page.length > MAX_DETAILS) return 'too many'
+  const page = await entries.list(caller, { after, limit: Math.min(count ?? Infinity, left + 1) })
+  if (page.length > left) return 'too many'
   const last = page.at(-1)
   if (last !== undefined) pageEnds.note(caller, offset + page.length, last.guid)
   return page
