@@ -103,19 +103,36 @@ t.test(
   },
 )
 
-t.test('a transfer under way is cut when its URL ends, whichever way', async (t) => {
+t.test('a transfer under way is cut when its file is let go of, or the right has gone', async (t) => {
   const volumes = volumesOf(1, { columns: 1024, rows: 1024, slices: 10 })
-  let now = new Date()
   const ends: Record<string, (w: Awaited<ReturnType<typeof pinned>>) => unknown> = {
     revoked: ({ rights }) => rights.read.set('*', new Set()),
     banned: ({ rights }) => rights.banned.add('CN=alice'),
     released: ({ requests, request }) => requests.release(alice, 'get', request.token),
-    'not pinned any more': () => (now = new Date(now.getTime() + 3_600_000)),
+    removed: ({ requests, request }) => requests.remove(alice, 'get', request.token),
   }
   for (const [what, end] of Object.entries(ends)) {
-    const w = await pinned(t, { volumes, recheckMs: 20, now: () => now })
+    const w = await pinned(t, { volumes, recheckMs: 20 })
     const got = await w.ask(w.turl, { begun: () => void end(w), slowly: true })
     t.match(got, { status: 200, complete: false }, what)
     t.ok(got.body.length < volumes[0]!.record.containerBytes)
   }
+})
+
+t.test('a transfer that has begun outlives its pin and its request, and no other begins then', async (t) => {
+  const volumes = volumesOf(1, { columns: 1024, rows: 1024, slices: 10 })
+  let now = new Date()
+  const w = await pinned(t, { volumes, recheckMs: 20, now: () => now })
+  const end = async () => {
+    now = new Date(now.getTime() + 3_600_000)
+    t.equal((await w.ask(w.turl)).status, 404, 'after its pin')
+    now = new Date(now.getTime() + 86_400_000)
+    await t.rejects(w.requests.find(alice, 'get', w.request.token), { code: 'MDM_NOT_FOUND' })
+    t.equal(w.requests.counts().pinnedBytes, 0)
+  }
+  const ended = Promise.withResolvers<void>()
+  const got = await w.ask(w.turl, { begun: () => void end().then(ended.resolve, ended.reject), slowly: true })
+  await ended.promise
+  t.match(got, { status: 200, complete: true })
+  t.equal(await plaintextDigest(got.body, volumes[0]!), volumes[0]!.sha256)
 })

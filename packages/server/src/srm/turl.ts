@@ -33,7 +33,8 @@ export function turlRoutes(app: App, o: TurlRoutes): void {
 }
 
 /**
- * A URL is never more than its right: that its file is pinned is asked where the right is, so that a transfer under way ends with it.
+ * A URL is never more than its right: that its file is not let go of is asked where the right is, so that a transfer under way ends
+ * with it. The end of its time alone stops nobody who is reading.
  */
 function whileLive(
   access: FilesOptions['access'],

@@ -211,7 +211,7 @@ class KeptRequests implements OpenedRequests {
     if (file?.state !== 'READY' || file.request.kind !== 'get') return undefined
     if (!isFileOf(file, caller)) return undefined
     const { guid, version } = file.volume!
-    const mayGoOn = (who: Caller) => file.state === 'READY' && isFileOf(file, who)
+    const mayGoOn = (who: Caller) => ['READY', 'EXPIRED'].includes(file.state) && isFileOf(file, who)
     return { guid, version, mayGoOn }
   }
 

@@ -104,7 +104,8 @@ export interface Requests {
 /** The version of a volume that a URL gives. */
 export interface TurlVolume extends ListedVolume {
   /**
-   * Whether a transfer that has begun may go on, as far as its URL counts: not once its file is pinned no more.
+   * Whether a transfer that has begun may go on, as far as its URL counts: not once its caller has let go of the file or lost the
+   * right to it. That its time is over ends no transfer.
    */
   mayGoOn(caller: Caller): boolean
 }
