@@ -173,9 +173,8 @@ t.test('Ctrl-C is exit code 130 and silent', async (t) => {
   const cwd = t.testdir()
   const child = spawn(process.execPath, [RUN, 'get'], { cwd, stdio: ['pipe', 'pipe', 'pipe'] })
   const said = Promise.all([text(child.stdout), text(child.stderr)])
-  // It waits for names on stdin; a signal before its handler stands would prove nothing.
-  await once(child, 'spawn')
-  await new Promise((resolve) => setTimeout(resolve, 1500))
+  // It waits for names on stdin. A signal before its handler stands would prove nothing: more than a pipe holds is read by it.
+  await new Promise((resolve) => child.stdin.write('# no name\n'.repeat(100_000), resolve))
   child.kill('SIGINT')
   const [code] = await once(child, 'exit')
   t.equal(code, 130)
