@@ -59,7 +59,7 @@ t.test('one of three key servers may stop or die, two may not', async (t) => {
     const ms = performance.now() - started
     t.equal(run.code, 6, `two are gone: exit 6 (${which})`)
     t.equal(run.json.error.code, 'MDM_BELOW_THRESHOLD')
-    t.ok(ms < 15_000, `${Math.round(ms)} ms`)
+    t.ok(ms < 60_000, `${Math.round(ms)} ms`)
     t.notOk(existsSync(join(grid.scratch, `two-${which}.nii`)), 'no file')
   }
   t.same(
@@ -184,7 +184,8 @@ t.test('a key server that lies never changes the key and is named', async (t) =>
     const path = join(grid.scratch, 'cold.nii')
     t.equal((await grid.mdm('scientist', ['get', guids[0]!, '-o', path, '--json'])).code, 0, what)
     t.same(await readFile(path), reference.get(guids[0]!), 'the site encrypted under the true key')
-    for (let i = 0; i < 200 && (await audited()) === before; i++) await sleep(50)
+    for (const end = performance.now() + 60_000; (await audited()) === before && performance.now() < end;)
+      await sleep(50)
     t.ok((await audited()) > before, `${what}: and its audit log names the liar`)
     await stopLiar(liar)
   }

@@ -23,7 +23,7 @@ const SLICES = 6
 const GOOD = 3
 const SHAPE = { columns: 256, rows: 256, slices: SLICES }
 /** No slice is waited for longer. */
-const SILENCE_S = 0.4
+const SILENCE_S = 0.9
 /** What it would be without a word in the configuration. */
 const DEFAULT_SILENCE_MS = 60_000
 
