@@ -20,7 +20,7 @@ import {
   type AttributeOptions,
 } from '../../../fixtures/x509/attribute-certificate.ts'
 import { holderOf, proxyOf as makeProxy } from '../../../fixtures/x509/proxies.ts'
-import { certificate, CLIENT_AUTH, der, ec, ed25519, name, rsa, text } from '../certificates.ts'
+import { certificate, CLIENT_AUTH, der, ec, ed25519, name, rsa, text, type Part } from '../certificates.ts'
 import { caName, trusted } from '../roster-samples.ts'
 import { CA_LINE, FQAN, proxyOf, SERVER_LINE, vomsSite } from './voms-site.ts'
 
@@ -57,6 +57,64 @@ t.test('the holder is named by its issuer or its subject, and always by its seri
   t.strictSame(ofAlice({ holderField: baseCertificate(alice.certificate, true, '4001') }), [])
   const elsewhere = der(0xa0, generalNames(name(['CN', 'Other CA'])), serialOf(alice.certificate))
   t.strictSame(ofAlice({ holderField: elsewhere }), [])
+})
+
+t.test('a holder that is named by its subject counts where one CA alone may give that name', async (t) => {
+  const { userCas } = site.sample.body
+  const key = ec()
+  const other = (subject: Part[], nameSpace: string) => {
+    const ca = certificate({ subject: name(...subject), key, ca: true, keyUsage: 0x06 })
+    return { certificate: ca.raw.toString('base64'), nameSpaces: [parseDn(nameSpace)] }
+  }
+  /** The FQANs of somebody by Alice's attributes, under a roster with one CA more. */
+  const beside = async (
+    ca: ReturnType<typeof other>,
+    o: Partial<AttributeOptions>,
+    who: X509Certificate = alice.certificate,
+  ) => {
+    const two = await trusted({ ...site.sample.body, userCas: [...userCas, ca] }, site.sample.signer)
+    const attributes = site.attributes(alice, o)
+    const chain = makeProxy(holderOf(who, alice.key), { extensions: [carrying(attributes)] }).chain
+    return folder.fqansOf(chain, two, now, NO_LISTS)
+  }
+  const overlapping = other([['CN', 'Other CA']], 'O=Hospital,C=FR')
+  t.strictSame(await beside(overlapping, { bySubject: true }), [], 'two CAs may give it')
+  t.strictSame(await beside(overlapping, {}), vo, 'which does not matter where the issuer is named')
+  t.strictSame(await beside(other([['CN', 'Other CA']], 'O=Clinic,C=FR'), { bySubject: true }), vo)
+  const renewed = other(
+    [
+      ['C', 'FR'],
+      ['O', 'Hospital'],
+      ['CN', 'Hospital CA'],
+    ],
+    'O=Hospital,C=FR',
+  )
+  t.strictSame(await beside(renewed, { bySubject: true }), vo, 'a CA that renewed its key is one CA')
+
+  const { serialNumber } = alice.certificate
+  const twin = certificate({
+    subject: nameOf(alice.certificate, 'subject'),
+    ...{
+      issuer: name(['CN', 'Other CA']),
+      key: alice.key,
+      signer: key,
+      serial: serialNumber,
+      keyUsage: 0x80,
+    },
+  })
+  t.equal(twin.serialNumber, serialNumber)
+  for (const bySubject of [true, false])
+    t.strictSame(await beside(overlapping, { bySubject }, twin), [], 'the same name and number of another CA')
+
+  const namesake = other(
+    [
+      ['C', 'FR'],
+      ['O', 'Hospital'],
+      ['CN', 'Alice Martin'],
+    ],
+    'O=Clinic,C=FR',
+  )
+  t.strictSame(await beside(namesake, { bySubject: true }), [], 'a name that is a CA’s, too')
 })
 
 t.test('a holder that is named in another way than RFC 5755 section 4.2.2 wants has none', async (t) => {

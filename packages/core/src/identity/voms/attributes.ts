@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { MdmError } from '../../errors.ts'
 import { readCertificate, type CertificateIdentity } from '../certificate.ts'
 import type { Revocations } from '../crl/revocations.ts'
+import { isBelow } from '../dn.ts'
 import { requireIssuedBy, requireValid, type UserCa } from '../issued.ts'
 import type { TrustedRoster } from '../roster.ts'
 import { isStronglySigned } from '../strength.ts'
@@ -60,7 +61,7 @@ function requireHolds(
 ): void {
   const { vo, host } = one.attributes
   const { certificate, identity } = one.signer
-  requireFor(one, holder)
+  requireFor(one, holder, roster.userCas)
   if (now < one.notBefore) throw refused('they are not valid yet')
   if (now > one.notAfter) throw refused('they have ended')
   const known = names(vo, host)
@@ -83,10 +84,23 @@ function requireHolds(
 
 const signed = new WeakMap<AttributeCertificate, boolean>()
 
-/** By serial number and issuer; servers write the subject in the issuer's place, too. */
-function requireFor({ holder }: AttributeCertificate, { serial, issuer, dn }: CertificateIdentity): void {
-  if (holder.serial !== serial || (holder.issuer !== issuer && holder.issuer !== dn))
-    throw refused('they are for another certificate')
+/**
+ * By serial number and issuer. Many servers write the subject in the issuer's place; then two CAs that gave one name and one number
+ * could not be told apart, so one CA alone may be able to give the name.
+ */
+function requireFor(
+  { holder }: AttributeCertificate,
+  { serial, issuer, dn }: CertificateIdentity,
+  cas: readonly UserCa[],
+): void {
+  if (holder.serial !== serial) throw refused('they are for another certificate')
+  if (holder.issuer === issuer) return
+  if (holder.issuer !== dn) throw refused('they are for another certificate')
+  const others = cas.filter(({ identity }) => identity.dn !== issuer)
+  if (others.some((ca) => ca.identity.dn === dn || ca.nameSpaces.some((space) => isBelow(dn, space))))
+    throw refused(
+      'they name their holder by subject alone, which two CAs of the roster may give: start the VOMS server with --newformat, or narrow the name spaces',
+    )
 }
 
 /** What was not issued by a CA never will be; asked again for every request, many of them would keep a server busy. */
