@@ -4,12 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { NO_LISTS } from '@mdm/core/identity/crl/revocations'
 import { parseDn } from '@mdm/core/identity/dn'
-import { identify } from '@mdm/core/identity/identify'
-import { openVomsFolder } from '@mdm/core/identity/voms/voms-folder'
-import { sampleSite, trusted } from '../core/identity/roster-samples.ts'
-import { makeGridPki, NAME_SPACE, RADIOLOGIST, readProxy, VO } from '../fixtures/peers/grid-pki.ts'
+import { makeGridPki, RADIOLOGIST, VO } from '../fixtures/peers/grid-pki.ts'
+import { knownBy } from '../fixtures/peers/known-as.ts'
 import { attributeCertificate, carrying } from '../fixtures/x509/attribute-certificate.ts'
 import { holderOf, proxyFile, proxyOf } from '../fixtures/x509/proxies.ts'
 import { rsa } from '../core/identity/certificates.ts'
@@ -22,25 +19,8 @@ if (pki === undefined && process.env.MDM_PEERS === 'required')
 if (pki === undefined) t.pass('skipped: voms-clients is not installed')
 
 if (pki !== undefined) {
-  const sample = sampleSite()
-  const userCas = [
-    {
-      certificate: new X509Certificate(await readFile(pki.ca)).raw.toString('base64'),
-      nameSpaces: [parseDn(NAME_SPACE)],
-    },
-  ]
-  const roster = await trusted({ ...sample.body, userCas }, sample.signer)
-  const folder = openVomsFolder(pki.vomsdir)
-  await folder.refresh()
+  const of = await knownBy(pki)
   const [alice, bob] = [await pki.issue('alice', 'Alice Martin'), await pki.issue('bob', 'Bob')]
-  const of = async (file: string, at = new Date()) => {
-    const pem = (await readProxy(file)).cert
-    const chain = pem
-      .match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g)!
-      .map((one) => new X509Certificate(one))
-    const caller = identify(chain, roster, at, NO_LISTS, folder)
-    return caller.kind === 'user' ? { dn: caller.dn, fqans: caller.fqans } : undefined
-  }
   const aliceDn = parseDn(alice.dn)
   let made = 0
   /** A proxy of Alice by voms-proxy-fake with more options. */
@@ -104,10 +84,9 @@ if (pki !== undefined) {
     const moved = proxyOf(holderOf(eec, createPrivateKey(await readFile(bob.key))), {
       extensions: [[carrying()[0], false, value]],
     })
-    t.strictSame(
-      (identify(moved.chain, roster, new Date(), NO_LISTS, folder) as { fqans: string[] }).fqans,
-      [],
-    )
+    const inFile = join(pki.dir, 'moved.pem')
+    await writeFile(inFile, proxyFile(moved), { mode: 0o600 })
+    t.strictSame(await of(inFile), { dn: parseDn(bob.dn), fqans: [] })
   })
 
   t.test('voms-proxy-info reads the attribute certificates that our tests write', async (t) => {
