@@ -152,8 +152,6 @@ t.test('a request is released, aborted and prolonged, as a whole or by SURL', as
     (await call('srmAbortRequest', { requestToken: await open() })).returnStatus.statusCode,
     'SRM_SUCCESS',
   )
-  const none = await call('srmAbortFiles', { requestToken: await open(), arrayOfSURLs: [] })
-  t.equal(none.returnStatus.statusCode, 'SRM_INVALID_REQUEST')
 })
 
 t.test('files are released without a token, in all requests of their caller', async (t) => {

@@ -60,7 +60,8 @@ t.test('replies of every kind are SRM v2.2 by the letter', async (t) => {
     srmReleaseFiles: [
       [{ requestToken, arrayOfSURLs: [GOOD] }, 'SRM_SUCCESS'],
       [{ requestToken }, 'SRM_SUCCESS'],
-      [{ arrayOfSURLs: [GOOD] }, 'SRM_NOT_SUPPORTED'],
+      [{ arrayOfSURLs: [GOOD] }, 'SRM_SUCCESS'],
+      [{ arrayOfSURLs: [NONE] }, 'SRM_FAILURE'],
     ],
     srmAbortRequest: [[{ requestToken }, 'SRM_SUCCESS']],
   }
