@@ -14,6 +14,23 @@ t.test('a SURL is read in its full and its short form', async (t) => {
   t.equal(parseSurl('srm://[::1]:8446/a').endpoint.url.host, '[::1]:8446')
 })
 
+t.test('a SURL without a port may mean any of those that services of SRM listen on', async (t) => {
+  const { endpoint } = parseSurl('srm://h/srm/managerv2?SFN=/a')
+  t.strictSame(
+    [endpoint.url, ...(endpoint.others ?? [])].map(({ href }) => href),
+    [8443, 8446, 8444].map((port) => `https://h:${port}/srm/managerv2`),
+  )
+  t.notOk(parseSurl('srm://h:8444/a').endpoint.others, 'and one with a port that one alone')
+})
+
+t.test('a SURL of an old catalog means the service beside the one it names', async (t) => {
+  const old = parseSurl('srm://h:8443/srm/managerv1?SFN=/pnfs/a')
+  t.equal(old.endpoint.url.href, 'https://h:8443/srm/managerv2')
+  t.equal(old.surl, 'srm://h:8443/srm/managerv1?SFN=/pnfs/a', 'and is sent as it is')
+  t.equal(parseSurl('srm://h:8443//srm/managerv2?SFN=//a').endpoint.url.href, 'https://h:8443/srm/managerv2')
+  t.equal(parseSurl('srm://h:8443/srm/v2/server?SFN=/a').endpoint.url.pathname, '/srm/v2/server')
+})
+
 t.test('a path that ends in a GUID names a volume, and only below /mdm it must be one', async (t) => {
   t.match(parseSurl(`srm://h/mdm/${GUID}@3`), { guid: GUID, version: 3, isContainer: true })
   t.match(parseSurl(`srm://h/copies/${GUID.toUpperCase()}.mdm`), { guid: GUID, isContainer: false })

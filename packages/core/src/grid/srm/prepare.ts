@@ -36,6 +36,8 @@ const PENDING: readonly SrmStatus[] = [
   'SRM_REQUEST_SUSPENDED',
 ]
 const READY: readonly SrmStatus[] = ['SRM_FILE_PINNED', 'SRM_SUCCESS']
+/** Of a request whose file may still come. */
+const UNENDED: readonly SrmStatus[] = [...PENDING, 'SRM_SUCCESS', 'SRM_PARTIAL_SUCCESS', 'SRM_INTERNAL_ERROR']
 
 /** What a reply says of the one file that was asked for. */
 type Answer =
@@ -124,7 +126,7 @@ async function ask(
       {
         arrayOfFileRequests: [{ sourceSURL: surl }],
         desiredTotalRequestTime: Math.ceil(o.timeoutMs / 1_000),
-        transferParameters: { arrayOfTransferProtocols: ['https'] },
+        transferParameters: { arrayOfTransferProtocols: ['https', 'davs'] },
       },
       signal,
     )
@@ -156,8 +158,10 @@ function understood(returned: ReturnStatus, file: GetFileStatus | undefined, req
       file: { turl: turlOf(file.transferURL), ...(bytes === undefined ? {} : { bytes }) },
     }
   }
+  // A request that has ended has, whatever it still says of its file.
+  if (PENDING.includes(statusCode) && !UNENDED.includes(returned.statusCode)) throw refusalOf(returned)
   if (PENDING.includes(statusCode) && request.token !== undefined)
-    return { kind: 'pending', seconds: file?.estimatedWaitTime }
+    return { kind: 'pending', seconds: waitOf(file) }
   if (statusCode === 'SRM_INTERNAL_ERROR')
     return { kind: 'fault', error: refusalOf(status), over: file !== undefined }
   if (PENDING.includes(statusCode) || READY.includes(statusCode))
@@ -168,8 +172,15 @@ function understood(returned: ReturnStatus, file: GetFileStatus | undefined, req
   throw refusalOf(status)
 }
 
-/** @throws MDM_BAD_REQUEST: what the file goes over must be https, and hold no password */
-function turlOf(text: string): URL {
+/** Seconds that the service estimates; StoRM says -1 where it does not know, DPM nothing. */
+function waitOf(file: GetFileStatus | undefined): number | undefined {
+  const seconds = file?.estimatedWaitTime
+  return seconds === undefined || seconds < 0 ? undefined : seconds
+}
+
+/** `davs` is https by another name. @throws MDM_BAD_REQUEST: what the file goes over must be https, and hold no password */
+function turlOf(turl: string): URL {
+  const text = turl.replace(/^davs:/i, 'https:')
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '')
     throw new MdmError('MDM_BAD_REQUEST', 'the storage service offers no transfer over https')

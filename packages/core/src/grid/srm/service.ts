@@ -6,8 +6,9 @@ import {
   type ReplyOf,
   type RequestOf,
 } from '../../wire/srm/messages.ts'
-import { codeOf, type ReturnStatus } from '../../wire/srm/status.ts'
+import { codeOf, printable, type ReturnStatus } from '../../wire/srm/status.ts'
 import type { StorageConnections } from './connections.ts'
+import { findService } from './find-service.ts'
 import type { SrmEndpoint } from './srm-url.ts'
 
 /** What a service says of a file before it is asked for. */
@@ -21,6 +22,7 @@ export interface StoredStat {
 export class SrmService {
   readonly endpoint: SrmEndpoint
   readonly #connections: StorageConnections
+  #found: URL | undefined
 
   constructor(endpoint: SrmEndpoint, connections: StorageConnections) {
     this.endpoint = endpoint
@@ -38,13 +40,19 @@ export class SrmService {
     signal?: AbortSignal | undefined,
   ): Promise<ReplyOf<O>> {
     const message = writeRequest(operation, request)
-    const { status, text } = await this.#connections.post(this.endpoint.url, message, signal)
+    const { status, text } = await this.#connections.post(await this.#url(signal), message, signal)
     // A SOAP fault is sent with status 500 (SOAP 1.1 section 6.2).
     if (status === 401 || status === 403)
       throw new MdmError('MDM_DENIED', 'the storage service does not let you in')
     if (status !== 200 && status !== 500)
       throw new MdmError('MDM_UNREACHABLE', `the storage service answered with status ${status}`)
     return parseResponse(operation, Buffer.from(text))
+  }
+
+  async #url(signal: AbortSignal | undefined): Promise<URL> {
+    const { url, others } = this.endpoint
+    if (others === undefined) return url
+    return (this.#found ??= await findService(this.#connections, [url, ...others], signal))
   }
 
   /** The version of SRM that the service speaks. */
@@ -63,9 +71,12 @@ export class SrmService {
     if (detail?.size === undefined || (detail.type ?? 'FILE') !== 'FILE')
       throw new MdmError('MDM_BAD_REQUEST', 'the SURL is not one of a file')
     const adler32 = /^adler32$/i.test(detail.checkSumType ?? '')
-      ? detail.checkSumValue?.toLowerCase().padStart(8, '0')
+      ? /^[0-9a-f]{1,8}$/i.exec(detail.checkSumValue ?? '')?.[0]
       : undefined
-    return { bytes: detail.size, ...(adler32 === undefined ? {} : { adler32 }) }
+    return {
+      bytes: detail.size,
+      ...(adler32 === undefined ? {} : { adler32: adler32.toLowerCase().padStart(8, '0') }),
+    }
   }
 }
 
@@ -73,10 +84,7 @@ export class SrmService {
 export function refusalOf(status: ReturnStatus): MdmError {
   const code = codeOf(status)
   const { statusCode, explanation = '' } = status
-  const told = explanation
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-    .slice(0, 200)
+  const told = printable(explanation)
   const words = told === '' || told.startsWith('MDM_') ? statusCode : `${statusCode}: ${told}`
   return new MdmError(code, `${ERRORS[code].what} (${words})`, { details: { status: statusCode } })
 }

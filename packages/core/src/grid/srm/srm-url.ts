@@ -1,9 +1,11 @@
 import { MdmError } from '../../errors.ts'
 import { Guid, Version } from '../../names.ts'
 
-/** The port of an SRM service whose URL names none. */
-const DEFAULT_PORT = 8443
+/** Ports of an SRM service whose URL names none, the likeliest first: of dCache, BeStMan and MDM; of DPM; of StoRM. */
+const PORTS = [8443, 8446, 8444] as const
 const DEFAULT_SERVICE = '/srm/managerv2'
+/** What SURLs of old catalogs name: SRM v1, beside which v2.2 is served. */
+const OLD_SERVICE = '/srm/managerv1'
 const MAX_TEXT = 1024
 
 const HOST = '(?<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]{2,45}\\])'
@@ -16,6 +18,8 @@ const ENDPOINT = new RegExp(`^(?:srm|httpg)://${AUTHORITY}(?<service>/[^?#\\s]*)
 export interface SrmEndpoint {
   /** as a URL of https: httpg is that, behind one byte */
   readonly url: URL
+  /** where else it may be, if no port was said */
+  readonly others?: readonly URL[]
   /** srm://HOST:PORT/srm/managerv2, as a configuration keeps it */
   readonly text: string
 }
@@ -61,10 +65,15 @@ export function volumeAt(endpoint: SrmEndpoint, guid: Guid, version?: Version): 
 }
 
 function endpointAt(host: string, port: string | undefined, service: string): SrmEndpoint {
-  const number = Number(port ?? DEFAULT_PORT)
-  if (number < 1 || number > 65_535) throw new MdmError('MDM_USAGE', 'a port lies between 1 and 65535')
-  const authority = `${host.toLowerCase()}:${number}`
-  return { url: new URL(`https://${authority}${service}`), text: `srm://${authority}${service}` }
+  const [first, ...others] = port === undefined ? PORTS : [Number(port)]
+  if (first < 1 || first > 65_535) throw new MdmError('MDM_USAGE', 'a port lies between 1 and 65535')
+  const path = service.replace(/^\/+/, '/')
+  const at = (number: number) =>
+    `${host.toLowerCase()}:${number}${path === OLD_SERVICE ? DEFAULT_SERVICE : path}`
+  return {
+    ...{ url: new URL(`https://${at(first)}`), text: `srm://${at(first)}` },
+    ...(others.length === 0 ? {} : { others: others.map((number) => new URL(`https://${at(number)}`)) }),
+  }
 }
 
 function fileAt(endpoint: SrmEndpoint, surl: string, sfn: string): StorageFile {

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ReturnStatus } from './status.ts'
-import { listOf, one, string, struct } from './values.ts'
+import { listOf, maybe, one, string, struct } from './values.ts'
 
 /** What a client asks before all else: who answers, and what transfers go over. */
 export const PingRequest = struct({})
@@ -8,7 +8,7 @@ export const PingReply = struct({
   versionInfo: one(string(256)),
   otherInfo: listOf(
     'extraInfoArray',
-    struct({ key: one(string(256)), value: one(string(1024)).optional() }),
+    struct({ key: one(string(256)), value: maybe(string(1024)) }),
   ).optional(),
 })
 export type PingReply = z.output<typeof PingReply>

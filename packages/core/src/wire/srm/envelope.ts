@@ -1,9 +1,9 @@
 import { isErrorCode, MdmError, type ErrorCode } from '../../errors.ts'
 import { fieldReader, NIL, XSI, type Fields, type Written } from './fields.ts'
-import { explain } from './status.ts'
+import { explain, printable } from './status.ts'
 import { escapeXml, parseXml, REQUEST_LIMITS, type Element, type XmlLimits } from './xml.ts'
 
-const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
+export const SOAP = 'http://schemas.xmlsoap.org/soap/envelope/'
 const ENCODING = 'http://schemas.xmlsoap.org/soap/encoding/'
 /** The namespace of every operation of SRM v2.2; what lies within them is in none. */
 export const SRM = 'http://srm.lbl.gov/StorageResourceManager'
@@ -91,7 +91,7 @@ function readFault(element: Element): MdmError {
   const code = /^(MDM_[A-Z_]{1,40}): /.exec(told)?.[1]
   return isErrorCode(code)
     ? new MdmError(code)
-    : new MdmError('MDM_UNREACHABLE', 'the storage element answers with a SOAP fault')
+    : new MdmError('MDM_UNREACHABLE', `the storage element answers with a SOAP fault: ${printable(told)}`)
 }
 
 function writeFields(fields: WrittenFields): string {

@@ -5,6 +5,7 @@ import {
   BOOLEAN,
   INT,
   listOf,
+  maybe,
   one,
   someOf,
   string,
@@ -39,22 +40,22 @@ export type PrepareToGetRequest = z.output<typeof PrepareToGetRequest>
 /** TGetRequestFileStatus */
 export const GetFileStatus = struct({
   sourceSURL: one(SURL),
-  fileSize: one(UNSIGNED).optional(),
+  fileSize: maybe(UNSIGNED),
   status: one(ReturnStatus),
   /** seconds */
-  estimatedWaitTime: one(INT).optional(),
+  estimatedWaitTime: maybe(INT),
   /** seconds */
-  remainingPinTime: one(INT).optional(),
-  transferURL: one(trimmed(2_048)).optional(),
+  remainingPinTime: maybe(INT),
+  transferURL: maybe(trimmed(2_048)),
 })
 export type GetFileStatus = z.output<typeof GetFileStatus>
 
 export const PrepareToGetReply = struct({
   returnStatus: one(ReturnStatus),
-  requestToken: one(TOKEN).optional(),
+  requestToken: maybe(TOKEN),
   arrayOfFileStatuses: listOf('statusArray', GetFileStatus).optional(),
   /** seconds */
-  remainingTotalRequestTime: one(INT).optional(),
+  remainingTotalRequestTime: maybe(INT),
 })
 export type PrepareToGetReply = z.output<typeof PrepareToGetReply>
 
@@ -69,6 +70,6 @@ export const StatusOfGetReply = struct({
   returnStatus: one(ReturnStatus),
   arrayOfFileStatuses: listOf('statusArray', GetFileStatus).optional(),
   /** seconds */
-  remainingTotalRequestTime: one(INT).optional(),
+  remainingTotalRequestTime: maybe(INT),
 })
 export type StatusOfGetReply = z.output<typeof StatusOfGetReply>

@@ -5,6 +5,7 @@ import {
   DATE_TIME,
   INT,
   listOf,
+  maybe,
   one,
   someOf,
   string,
@@ -48,27 +49,27 @@ export type LsRequest = z.output<typeof LsRequest>
 const detail = {
   path: one(trimmed(2_048)),
   status: one(ReturnStatus).optional(),
-  size: one(UNSIGNED).optional(),
-  createdAtTime: one(DATE_TIME).optional(),
-  lastModificationTime: one(DATE_TIME).optional(),
-  fileStorageType: one(FileStorageType).optional(),
-  retentionPolicyInfo: one(
+  size: maybe(UNSIGNED),
+  createdAtTime: maybe(DATE_TIME),
+  lastModificationTime: maybe(DATE_TIME),
+  fileStorageType: maybe(FileStorageType),
+  retentionPolicyInfo: maybe(
     struct({
       retentionPolicy: one(z.enum(['REPLICA', 'OUTPUT', 'CUSTODIAL'])),
-      accessLatency: one(z.enum(['ONLINE', 'NEARLINE'])).optional(),
+      accessLatency: maybe(z.enum(['ONLINE', 'NEARLINE'])),
     }),
-  ).optional(),
-  fileLocality: one(FileLocality).optional(),
-  type: one(FileType).optional(),
+  ),
+  fileLocality: maybe(FileLocality),
+  type: maybe(FileType),
   /** seconds; -1 for ever */
-  lifetimeAssigned: one(INT).optional(),
-  lifetimeLeft: one(INT).optional(),
-  ownerPermission: one(struct({ userID: one(string(256)), mode: one(PermissionMode) })).optional(),
-  groupPermission: one(struct({ groupID: one(string(256)), mode: one(PermissionMode) })).optional(),
-  otherPermission: one(PermissionMode).optional(),
+  lifetimeAssigned: maybe(INT),
+  lifetimeLeft: maybe(INT),
+  ownerPermission: maybe(struct({ userID: one(string(256)), mode: one(PermissionMode) })),
+  groupPermission: maybe(struct({ groupID: one(string(256)), mode: one(PermissionMode) })),
+  otherPermission: maybe(PermissionMode),
   /** ADLER32 and the like, in any case */
-  checkSumType: one(trimmed(64)).optional(),
-  checkSumValue: one(trimmed(256)).optional(),
+  checkSumType: maybe(trimmed(64)),
+  checkSumValue: maybe(trimmed(256)),
 }
 
 /** TMetaDataPathDetail of what lies in a folder. */
@@ -84,7 +85,7 @@ export type FolderDetail = z.output<typeof FolderDetail>
 
 export const LsReply = struct({
   returnStatus: one(ReturnStatus),
-  requestToken: one(trimmed(256)).optional(),
+  requestToken: maybe(trimmed(256)),
   details: listOf('pathDetailArray', FolderDetail).optional(),
 })
 export type LsReply = z.output<typeof LsReply>

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ReturnStatus } from './status.ts'
-import { INT, listOf, one, someOf, struct, SURL, TOKEN } from './values.ts'
+import { INT, listOf, maybe, one, someOf, struct, SURL, TOKEN } from './values.ts'
 
 /** TSURLReturnStatus */
 export const SurlStatus = struct({ surl: one(SURL), status: one(ReturnStatus) })
@@ -50,9 +50,9 @@ export const ExtendReply = struct({
       surl: one(SURL),
       status: one(ReturnStatus),
       /** seconds; -1 for ever */
-      fileLifetime: one(INT).optional(),
+      fileLifetime: maybe(INT),
       /** seconds */
-      pinLifetime: one(INT).optional(),
+      pinLifetime: maybe(INT),
     }),
   ).optional(),
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ERRORS, isErrorCode, type ErrorCode } from '../../errors.ts'
-import { one, string, struct } from './values.ts'
+import { maybe, one, prose, struct } from './values.ts'
 
 /** TStatusCode of SRM v2.2, all of it. */
 export const SrmStatus = z.enum([
@@ -44,7 +44,7 @@ export type SrmStatus = z.infer<typeof SrmStatus>
 /** TReturnStatus. The explanation is shown to the user by every client. */
 export const ReturnStatus = struct({
   statusCode: one(SrmStatus),
-  explanation: one(string(8_192)).optional(),
+  explanation: maybe(prose(8_192)),
 })
 export type ReturnStatus = z.output<typeof ReturnStatus>
 
@@ -100,6 +100,12 @@ export function statusOf(code: ErrorCode): SrmStatus {
 /** Code and meaning as the error table has them, and nothing that anybody sent. */
 export function explain(code: ErrorCode): string {
   return `${code}: ${ERRORS[code].what}`
+}
+
+/** What a service of others says, as letters that a terminal can be shown. */
+export function printable(text: string): string {
+  const told = text.replace(/[^\x20-\x7e]+/g, ' ')
+  return told.trim().slice(0, 200)
 }
 
 /** A refusal as SRM says it. */

@@ -9,6 +9,14 @@ export function one<S extends z.ZodType>(schema: S) {
   })
 }
 
+/**
+ * A field of a reply that may be left out, and counts as left out where it cannot be read: services write words, dates and empty
+ * fields of their own, and nobody's file should fail for what is not looked at.
+ */
+export function maybe<S extends z.ZodType>(schema: S) {
+  return one(schema).optional().catch(undefined)
+}
+
 /** A field that holds a list: `<arrayOfSURLs><urlArray>..</urlArray><urlArray>..</urlArray></arrayOfSURLs>` is the list itself. */
 export function listOf<S extends z.ZodType>(item: string, schema: S, max = 1_000, min = 0) {
   const items = z.array(schema).min(min).max(max)
@@ -54,6 +62,14 @@ export function struct<Shape extends z.core.$ZodLooseShape>(
 /** xsd:string */
 export function string(max: number) {
   return z.string().max(max)
+}
+
+/** xsd:string that people read: what is too long of it is cut off. */
+export function prose(max: number) {
+  return z.codec(z.string(), z.string().max(max), {
+    decode: (text) => text.slice(0, max),
+    encode: (text) => text,
+  })
 }
 
 /** xsd:anyURI, and tokens: white space around them is not part of them. */
