@@ -5,7 +5,8 @@ import { readCaFolder } from '@mdm/core/grid/srm/ca-folder'
 import { openFile, type Continuation } from '@mdm/core/grid/srm/transfer'
 import { caller, json, pinOf, problem, service as pair } from '../../../fixtures/loopback.ts'
 import { startStorageElement, type StorageElement } from '../../../fixtures/storage-element.ts'
-import { servicePair } from '../../identity/certificates.ts'
+import { makeStoragePki } from '../../../fixtures/storage-pki.ts'
+import { ec, servicePair } from '../../identity/certificates.ts'
 
 const CONTENT = randomBytes(100_000)
 const ETAG = '"k1"'
@@ -103,6 +104,50 @@ t.test(
     t.strictSame(stranger.transfers, [], 'who is sent nothing')
   },
 )
+
+t.test('a door sends on to a pool of the same CAs, and to nobody whom they do not know', async (t) => {
+  const pki = await makeStoragePki(t)
+  const door = await startStorageElement(t, pki.issue())
+  const trust = { cas: await readCaFolder(pki.dir), pins: new Set<string>() }
+  const connections = new StorageConnections({ trust, credential: caller })
+  t.teardown(() => connections.close())
+  const sentTo = async (target: string, status = 302) => {
+    door.transfer = (_, reply) => (reply.writeHead(status, { location: target }).end(), true)
+    const { body } = await openFile(connections, {
+      turl: new URL(door.turl('//pnfs/f')),
+      bytes: CONTENT.length,
+    })
+    const chunks: Buffer[] = []
+    for await (const chunk of body) chunks.push(Buffer.from(chunk))
+    return Buffer.concat(chunks)
+  }
+  const pool = await startStorageElement(t, pki.issue())
+  pool.files.set('/f?uuid=1', { content: CONTENT, headers: {} })
+  for (const status of [301, 302, 303, 307, 308])
+    t.strictSame(await sentTo(pool.turl('/f?uuid=1'), status), CONTENT)
+  const [scheme, rest] = pool.turl('/f').split('//')
+  t.strictSame(await sentTo(`//${rest}?uuid=1`), CONTENT, 'also by a reference without a scheme')
+
+  const strangers = {
+    'of another CA': servicePair(),
+    'of a CA that only calls itself so': pki.issue({ signer: ec() }),
+    'with the name of another host': pki.issue({ host: 'pool.example.org' }),
+    'that has ended': pki.issue({ notAfter: new Date(Date.now() - 60_000) }),
+  }
+  for (const [what, stranger] of Object.entries(strangers)) {
+    const host = await startStorageElement(t, stranger)
+    host.files.set('/f', { content: CONTENT, headers: {} })
+    await t.rejects(sentTo(host.turl('/f')), { code: 'MDM_PEER' }, what)
+    t.strictSame([host.transfers, host.calls, host.firstRecords], [[], [], []], `${what}: is sent nothing`)
+  }
+  for (const target of [
+    pool.turl('/f').replace('https', 'http'),
+    `${scheme}//user:secret@${rest}`,
+    'ftp://h/f',
+    'file:///etc/passwd',
+  ])
+    await t.rejects(sentTo(target), { code: 'MDM_PEER' }, target)
+})
 
 t.test('a refusal says what it means, and no text of a stranger', async (t) => {
   const { element, fetch } = await started(t)

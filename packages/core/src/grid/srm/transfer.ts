@@ -73,8 +73,11 @@ async function following(
     if (redirects === MAX_REDIRECTS || !URL.canParse(location, url))
       throw new MdmError('MDM_UNREACHABLE', 'the storage service sends the transfer round in circles')
     url = new URL(location, url)
-    if (url.protocol !== 'https:')
-      throw new MdmError('MDM_PEER', 'the storage service sends the transfer on to a place without TLS')
+    if (url.protocol !== 'https:' || url.username !== '' || url.password !== '')
+      throw new MdmError(
+        'MDM_PEER',
+        'the storage service sends the transfer on to a place without TLS, or with a password',
+      )
   }
 }
 
