@@ -234,6 +234,21 @@ t.test('a caller whose standing ends while his body comes in is refused when it 
   t.strictSame(identified, [false, false, false, true])
 })
 
+t.test('a body that is cut short or is not HTTP is no fault of ours', async (t) => {
+  const { url, log } = await listenThings(t)
+  const head = 'POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+  const texts = [`${head}content-length: 9\r\n\r\n{`, `${head}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n`]
+  for (const text of texts) {
+    const lines = log.length
+    const { socket } = await connection(url)
+    socket.end(text)
+    await once(socket, 'close')
+    while (!log.slice(lines).some((line) => line.includes('"code"'))) await wait(10)
+    t.match(log.slice(lines).join(''), /"refusal","code":"MDM_BAD_REQUEST"/)
+    t.notMatch(log.slice(lines).join(''), /"fault"/)
+  }
+})
+
 /** Opens a connection, asks once if answered, and gives what a second connection would resume. */
 async function connection(
   url: string,

@@ -200,7 +200,7 @@ async function refuse(
   reply: FastifyReply,
   o: AppOptions,
 ): Promise<FastifyReply> {
-  let refusal = asMdmError(error)
+  let refusal = wasCut(request) ? asCut(error) : asMdmError(error)
   try {
     if (refusal.status < 500 && refusal.code !== 'MDM_LIMIT') {
       await o.refused?.({
@@ -234,6 +234,15 @@ async function refuse(
     .code(status)
     .type(PROBLEM_TYPE)
     .send(JSON.stringify({ ...problemOf(refusal), status }))
+}
+
+/** True when the caller went, or wrote what is not HTTP, before his body was whole: then the handler was never called. */
+function wasCut({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && !raw.complete
+}
+
+function asCut(error: unknown): MdmError {
+  return error instanceof MdmError ? error : new MdmError('MDM_BAD_REQUEST', undefined, { cause: error })
 }
 
 /** A URL that cannot be decoded never reaches the hooks: the caller is identified here, so that strangers learn nothing. */
