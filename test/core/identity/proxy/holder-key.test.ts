@@ -20,6 +20,9 @@ function request(t: Test, args: readonly string[]): string {
 t.test('public keys of every kind that a server accepts are taken', async (t) => {
   for (const key of [rsa(2048), ec(), ec('secp384r1'), ed25519()])
     t.equal(spkiDigest(readHolderKey(`text before\n${spki(key)}`)), spkiDigest(key))
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1', paramEncoding: 'explicit' })
+  const taken = readHolderKey(publicKey.export({ type: 'spki', format: 'pem' }) as string)
+  t.equal(taken.export({ type: 'spki', format: 'der' }).length, 91, 'in the spelling of certificates')
   const made = await newHolderKey()
   t.equal(spkiDigest(made.privateKey), spkiDigest(made.publicKey))
 })

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
+import { spkiOf } from '../../crypto/spki.ts'
 import { MdmError } from '../../errors.ts'
 import { derChildren, derOid, expectTag, readDer, TAG } from '../der.ts'
 import { isStronglySigned, requireStrongKey } from '../strength.ts'
@@ -35,8 +36,10 @@ export function readHolderKey(text: string): KeyObject {
   const bytes = Buffer.from(base64, 'base64')
   try {
     const der = kind === 'PUBLIC KEY' ? bytes : requestedKey(bytes, kind!)
-    requireStrongKey({ spkiDer: der.toString('base64') })
-    return createPublicKey({ key: der, format: 'der', type: 'spki' })
+    // As certificates have it, whichever of its spellings a tool wrote.
+    const spkiDer = spkiOf(createPublicKey({ key: der, format: 'der', type: 'spki' }))
+    requireStrongKey({ spkiDer })
+    return createPublicKey({ key: Buffer.from(spkiDer, 'base64'), format: 'der', type: 'spki' })
   } catch (cause) {
     throw noKey(cause)
   }
