@@ -1,11 +1,15 @@
+import type { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { MdmError } from '@mdm/core/errors'
 import { readCertificate } from '@mdm/core/identity/certificate'
+import type { Caller } from '@mdm/core/identity/identify'
 import { createApp } from '@mdm/server/http/app'
 import { openLog } from '@mdm/server/http/log'
 import { serve } from '@mdm/server/http/serve'
+import { openFiles, type FilesOptions } from '@mdm/server/srm/files'
 import { soapRoutes } from '@mdm/server/srm/operations/routes'
+import { webdavRoutes } from '@mdm/server/srm/webdav'
 import { gridClients } from '../fixtures/peers/grid-clients.ts'
 import { makeGridPki } from '../fixtures/peers/grid-pki.ts'
 import { memoryEntries, memoryRequests } from '../fixtures/srm-memory.ts'
@@ -31,26 +35,43 @@ if (pki !== undefined && clients !== undefined) {
     { guid: full!, fails: 'MDM_SPOOL_FULL' as const },
     { guid: away!, fails: 'MDM_SOURCE_UNREACHABLE' as const },
   ]
+  const identify = (chain: readonly X509Certificate[]): Caller => {
+    const { dn, issuer, spki, notAfter } = readCertificate(chain.at(-1)!.raw)
+    if (chain.some(({ subject }) => subject.includes('Mallory'))) throw new MdmError('MDM_UNAUTHENTICATED')
+    return { kind: 'user', dn, issuer, spki, notAfter, fqans: [] }
+  }
   const app = createApp({
     tls: {
       certificate: await readFile(pki.host.certificate, 'utf8'),
       key: await readFile(pki.host.key, 'utf8'),
     },
     speaks: 'httpg',
-    identify: (chain) => {
-      const { dn, issuer, spki, notAfter } = readCertificate(chain.at(-1)!.raw)
-      if (chain.some(({ subject }) => subject.includes('Mallory'))) throw new MdmError('MDM_UNAUTHENTICATED')
-      return { kind: 'user', dn, issuer, spki, notAfter, fqans: [] }
-    },
+    identify,
     log: openLog({ level: 'silent' }),
   })
+  const entries = memoryEntries(held)
+  const files = openFiles({ entries } as unknown as FilesOptions)
+  webdavRoutes(app, { entries, files, identify })
   soapRoutes(app, {
-    ...{ entries: memoryEntries(held), requests: memoryRequests(held), now: () => new Date() },
+    ...{ entries, requests: memoryRequests(held), now: () => new Date() },
   })
   const serving = await serve(app, { host: '127.0.0.1', port: 0, graceMs: 100 })
   t.teardown(() => serving.stop())
   const surl = (name: string) => `srm://localhost:${new URL(serving.url).port}/mdm${name}`
   const visible = held.length - 1
+
+  t.test('gfal2, ARC and davix list 2,349 volumes by https, and see each once', async (t) => {
+    const url = `https://localhost:${new URL(serving.url).port}/mdm/`
+    for (const program of ['gfal-ls', 'arcls', 'davix-ls']) {
+      const args = program === 'davix-ls' ? ['-E', proxy, '--capath', pki.certificates, url] : [url]
+      const { code, stdout, stderr } = await clients.run(proxy, program, ...args)
+      t.equal(code, 0, `${program}: ${stderr}`)
+      const names = stdout.match(/00000000-0000-4000-8000-[0-9]{12}/g) ?? []
+      t.equal(names.length, visible, program)
+      t.equal(new Set(names).size, visible, program)
+      t.notMatch(names, secret)
+    }
+  })
 
   t.test('gfal2 and ARC page through 2,349 volumes, and see each once', async (t) => {
     for (const [program, ...flags] of [

@@ -70,7 +70,7 @@ export async function startSiteSrm(o: SiteSrmOptions): Promise<Serving | undefin
   try {
     measureRequests(o.registry, requests)
     const { refused } = o.app
-    webdavRoutes(app, { files: openFiles(files), entries })
+    webdavRoutes(app, { files: openFiles(files), entries, identify })
     turlRoutes(app, { requests, files })
     tapeRoutes(app, { requests, entries, site, base, refused })
     soapRoutes(app, { entries, requests, now, refused })

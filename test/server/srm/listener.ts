@@ -55,7 +55,7 @@ export async function storageElement(t: Test, w: World, o: { recheckMs?: number 
   const files = { ...{ delivery, catalog, access, entries, digests, audit, identify }, ...o }
   const refused = async ({ code }: { code: string }) => void audited.push({ event: 'request-refused', code })
   const { url } = await listen(t, { speaks: 'httpg', identify }, (app) => {
-    webdavRoutes(app, { files: openFiles(files), entries })
+    webdavRoutes(app, { files: openFiles(files), entries, identify })
     turlRoutes(app, { requests, files })
     tapeRoutes(app, { requests, entries, site: 'demo', base: BASE, refused })
   })

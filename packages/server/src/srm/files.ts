@@ -6,7 +6,7 @@ import type { Digests } from '../deliver/digests.ts'
 import type { Preparation } from '../deliver/preparation.ts'
 import type { AnyContext, StreamReply } from '../http/route.ts'
 import type { Entries, Entry } from './entries.ts'
-import { multistatus, type Resource } from './multistatus.ts'
+import { multistatus, multistatusOf, type Resource } from './multistatus.ts'
 import { digestHeader, wantedDigests } from './want-digest.ts'
 
 /** How long a HEAD that asks for a digest waits for the container to be whole, ms. */
@@ -104,10 +104,13 @@ export function resourceOf({ path, bytes, created }: Entry): Resource {
   return { path, file: { bytes, modified: created, type: CONTENT_TYPE } }
 }
 
-export function propertiesReply(resources: readonly Resource[], o: { isCut?: boolean } = {}): StreamReply {
-  return {
-    status: 207,
-    headers: { 'content-type': 'application/xml; charset=utf-8' },
-    body: multistatus(resources, o),
-  }
+const XML = { status: 207, headers: { 'content-type': 'application/xml; charset=utf-8' } }
+
+export function propertiesReply(resources: readonly Resource[]): StreamReply {
+  return { ...XML, body: multistatus(resources) }
+}
+
+/** The same of as many as there are. One that fails after the first page is cut, as a file is. */
+export function longPropertiesReply(pages: AsyncIterable<readonly Resource[]>): StreamReply {
+  return { ...XML, body: multistatusOf(pages) }
 }

@@ -2,20 +2,23 @@ import { MdmError } from '@mdm/core/errors'
 import type { App } from '../http/app.ts'
 import { WEBDAV_METHODS } from '../http/httpg.ts'
 import { routeAny, type AnyContext, type StreamReply } from '../http/route.ts'
-import type { Entries } from './entries.ts'
-import { propertiesReply, resourceOf, type Files } from './files.ts'
+import type { Entries, Entry } from './entries.ts'
+import { longPropertiesReply, propertiesReply, resourceOf, type Files, type FilesOptions } from './files.ts'
+import type { Resource } from './multistatus.ts'
 import { FOLDER, placeOf, type Place } from './namespace.ts'
 
 export interface WebdavRoutes {
   readonly files: Files
   readonly entries: Pick<Entries, 'list'>
-  /** volumes in an answer about the folder */
-  readonly maxListed?: number
+  /** Who the caller is now, for each page of a long answer. @throws what it refuses a caller with */
+  readonly identify: FilesOptions['identify']
+  /** volumes of the folder that are looked at in one go */
+  readonly pageSize?: number
 }
 
 const READS = ['GET', 'HEAD', 'OPTIONS', 'PROPFIND']
 const WRITES = ['POST', 'PUT', 'PATCH', 'DELETE', ...WEBDAV_METHODS.filter((method) => method !== 'PROPFIND')]
-const MAX_LISTED = 1_000
+const PAGE_SIZE = 1_000
 
 /**
  * Volumes by https, without SRM: what curl, davix, gfal and ARC do with a URL of a storage element. It only reads.
@@ -68,16 +71,29 @@ async function answer(o: WebdavRoutes, c: AnyContext, place: Place): Promise<Str
   return method === 'HEAD' ? await o.files.head(c, place.name) : await o.files.get(c, place.name)
 }
 
-async function folder(o: WebdavRoutes, { caller, request }: AnyContext): Promise<StreamReply> {
+async function folder(o: WebdavRoutes, c: AnyContext): Promise<StreamReply> {
   const self = { path: `${FOLDER}/` }
-  const { depth } = request.headers
+  const { depth } = c.request.headers
   if (depth === '0') return propertiesReply([self])
   if (depth !== '1') throw new MdmError('MDM_BAD_REQUEST', 'the header Depth must be 0 or 1')
-  const limit = o.maxListed ?? MAX_LISTED
-  const entries = await o.entries.list(caller, { limit: limit + 1 })
-  return propertiesReply([self, ...entries.slice(0, limit).map(resourceOf)], {
-    isCut: entries.length > limit,
-  })
+  const limit = o.pageSize ?? PAGE_SIZE
+  // Before the answer begins: a store that does not answer is a status of its own.
+  const first = await o.entries.list(c.caller, { limit })
+  return longPropertiesReply(pagesFrom(o, c, { self, first, limit }))
+}
+
+/** The folder, and each page once the one before is on its way: what is registered meanwhile shifts nothing. */
+async function* pagesFrom(
+  { entries, identify }: WebdavRoutes,
+  { chain, signal }: AnyContext,
+  { self, first, limit }: { self: Resource; first: readonly Entry[]; limit: number },
+): AsyncGenerator<Resource[], void, undefined> {
+  yield [self, ...first.map(resourceOf)]
+  for (let page = first; page.length === limit;) {
+    signal.throwIfAborted()
+    page = await entries.list(await identify(chain), { after: page.at(-1)!.guid, limit })
+    yield page.map(resourceOf)
+  }
 }
 
 /** A folder has properties and no content. */
