@@ -41,10 +41,13 @@ export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
   const byDigest = new Map<Sha256, KnownRequest>()
   const byTurl = new Map<Sha256, KnownFile>()
   const byOwner = new Map<string, Set<KnownRequest>>()
+  /** When something of a request is due, ms since 1970: of a hundred thousand a sweep looks into those alone that are. */
+  const dueMs = new Map<KnownRequest, number>()
   const deadline = createDeadline(o.now, sweep)
 
   function forget(request: KnownRequest): void {
     byDigest.delete(request.digest)
+    dueMs.delete(request)
     for (const file of request.files) byTurl.delete(file.turlDigest)
     const owner = ownerOf(request.caller)
     if (byOwner.get(owner)?.delete(request) === true && byOwner.get(owner)!.size === 0) byOwner.delete(owner)
@@ -54,17 +57,25 @@ export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
 
   function sweep(): void {
     const now = o.now()
-    for (const request of byDigest.values()) {
+    let nextMs = Infinity
+    for (const [request, ms] of dueMs) {
+      if (ms > now.getTime()) {
+        nextMs = Math.min(nextMs, ms)
+        continue
+      }
       o.expire(request)
       const knownUntil = new Date(request.ends.getTime() + KNOWN_MS)
       if (knownUntil <= now) forget(request)
-      else expect(request, request.ends > now ? request.ends : knownUntil)
+      else if (byDigest.has(request.digest)) expect(request, request.ends > now ? request.ends : knownUntil)
     }
+    if (nextMs !== Infinity) deadline.at(new Date(nextMs))
   }
 
   function expect(request: KnownRequest, next: Date): void {
-    deadline.at(next)
-    for (const { state, pinnedUntil } of request.files) if (state === 'READY') deadline.at(pinnedUntil!)
+    const pins = request.files.flatMap(({ state, pinnedUntil }) => (state === 'READY' ? pinnedUntil! : []))
+    const ms = Math.min(next.getTime(), ...pins.map((end) => end.getTime()))
+    dueMs.set(request, ms)
+    deadline.at(new Date(ms))
   }
 
   return {
@@ -83,7 +94,10 @@ export function createKnownRequests(o: KnownRequestsOptions): KnownRequests {
     forget,
     byTurlToken: (token) => byTurl.get(tokenDigest(token)),
     check: () => deadline.check(),
-    pinned: ({ pinnedUntil }) => deadline.at(pinnedUntil!),
+    pinned({ request, pinnedUntil }) {
+      dueMs.set(request, Math.min(dueMs.get(request) ?? Infinity, pinnedUntil!.getTime()))
+      deadline.at(pinnedUntil!)
+    },
     keepEnded(request) {
       if (request.files.some(isOpen)) return
       for (const old of o.owners.ended(request)) forget(old)
