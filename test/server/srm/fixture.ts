@@ -72,6 +72,7 @@ export interface WorldOptions {
   rights: World['rights']
   delivery: Partial<DeliveryOptions>
   turlKey: RequestsOptions['turlKey']
+  againMs: number
   /** told of who a right is asked for */
   looked: (caller: Caller) => void
 }
@@ -161,6 +162,7 @@ export async function world(
       if (rights.banned.has(dn)) throw new MdmError('MDM_BANNED')
     },
     ...{ access, catalog },
+    ...(o.againMs === undefined ? {} : { againMs: o.againMs }),
   })
   let ended: Promise<void> | undefined
   const end = () => {

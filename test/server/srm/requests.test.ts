@@ -108,14 +108,14 @@ t.test(
   },
 )
 
-t.test('key servers that are late once are asked again; those that stay away fail the file', async (t) => {
+t.test('key servers that are late are asked again; those that stay away fail the file', async (t) => {
   const volumes = volumesOf(2)
   const late = new Map([
-    [volumes[0]!.record.guid, 1],
+    [volumes[0]!.record.guid, 4],
     [volumes[1]!.record.guid, Infinity],
   ])
   const w = await world(t, {
-    volumes,
+    ...{ volumes, againMs: 10 },
     delivery: {
       keys: {
         async fetch({ guid }) {
@@ -297,16 +297,36 @@ t.test('what was asked for by a caller who has gone before the answer is let go 
   t.strictSame(await w.db.selectFrom('srm_requests').selectAll().execute(), [])
 })
 
-t.test('a source that does not answer once is asked again; one that stays away fails the file', async (t) => {
+t.test('a source that does not answer is asked again; one that stays away fails the file', async (t) => {
   const w = await world(t, {
-    volumes: volumesOf(2),
+    ...{ volumes: volumesOf(2), againMs: 10 },
     script: (volume, i) => (asked, attempt, signal) => {
-      if (i === 1 || w.reads(i) < 2) throw new MdmError('MDM_SOURCE_UNREACHABLE')
+      if (i === 1 || w.reads(i) < 5) throw new MdmError('MDM_SOURCE_UNREACHABLE')
       return sends(volume, [0, 1])(asked, attempt, signal)
     },
   })
   const { files } = await finished(w, alice, await w.get(alice, 0, 1))
   t.match(files, [{ state: 'READY' }, { state: 'FAILED', code: 'MDM_SOURCE_UNREACHABLE' }])
+})
+
+t.test('what waits for a server that is late is not hurried by what others let go of', async (t) => {
+  const w = await world(t, {
+    ...{ volumes: volumesOf(2), againMs: 60_000 },
+    script: (volume, i) => (asked, attempt, signal) => {
+      if (i === 1) throw new MdmError('MDM_SOURCE_UNREACHABLE')
+      return sends(volume, [0, 1])(asked, attempt, signal)
+    },
+  })
+  const { token } = await w.get(alice, 1)
+  const state = async () => states(await w.requests.find(alice, 'get', token))[0]
+  while (w.reads(1) === 0 || (await state()) !== 'QUEUED') await new Promise((done) => setTimeout(done, 5))
+  const before = w.reads(1)
+  for (let i = 0; i < 10; i++) {
+    const { token: other } = await finished(w, bob, await w.get(bob, 0))
+    await w.requests.release(bob, 'get', other)
+  }
+  t.equal(w.reads(1), before)
+  t.equal(await state(), 'QUEUED')
 })
 
 t.test(

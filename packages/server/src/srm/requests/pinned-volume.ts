@@ -50,7 +50,7 @@ export class FilePin implements Pin {
 }
 
 /** Attempts before its files FAILED: a burst of requests can make key servers and sources late, one that is away stays away. */
-const ATTEMPTS = 3
+const ATTEMPTS = 5
 /** What may be said of a burst. */
 const LATE: readonly ErrorCode[] = ['MDM_BELOW_THRESHOLD', 'MDM_SOURCE_UNREACHABLE']
 
@@ -61,7 +61,7 @@ export class PinnedVolume {
   readonly stop = new AbortController()
   state: 'QUEUED' | 'IN_PROGRESS' | 'READY' = 'QUEUED'
   error: MdmError | undefined
-  /** what it lacked when it was tried: it is tried again when there may be as much, and not before this time */
+  /** what it lacked when it was tried, 0 for an answer: it is tried again when there may be as much, and not before this time */
   lacking: { readonly bytes: number; untilMs: number } | undefined
   release: (() => void) | undefined
   #lateTimes = 0
@@ -70,10 +70,10 @@ export class PinnedVolume {
     this.volume = volume
   }
 
-  /** Whether servers that did not answer in time are asked again. @returns 0, the bytes of room lacked; undefined for no */
-  tryAgain(error: unknown): 0 | undefined {
+  /** Whether servers that did not answer in time are asked again, and after how long: twice as long each time. @returns ms */
+  waitMs(error: unknown, firstMs: number): number | undefined {
     const isLate = error instanceof MdmError && LATE.includes(error.code)
-    return isLate && ++this.#lateTimes < ATTEMPTS ? 0 : undefined
+    return isLate && ++this.#lateTimes < ATTEMPTS ? firstMs * 2 ** (this.#lateTimes - 1) : undefined
   }
 
   /** of the file that came first */

@@ -22,6 +22,7 @@ export interface Pins {
 export interface PinsOptions {
   readonly catalog: Pick<Catalog, 'volume'>
   readonly delivery: Pick<Delivery, 'open' | 'sealed' | 'counts'>
+  readonly againMs?: number
 }
 
 export function createPins(o: PinsOptions): Pins {
@@ -30,6 +31,7 @@ export function createPins(o: PinsOptions): Pins {
 
 class PinnedVolumes implements Pins {
   readonly #o: PinsOptions
+  readonly #againMs: number
   readonly #volumes = new Map<string, PinnedVolume>()
   readonly #started = new Set<PinnedVolume>()
   readonly #running = new Set<Promise<void>>()
@@ -38,6 +40,7 @@ class PinnedVolumes implements Pins {
 
   constructor(o: PinsOptions) {
     this.#o = o
+    this.#againMs = o.againMs ?? AGAIN_MS
   }
 
   take(volume: Prepared, waiter: Waiter): Pin {
@@ -88,7 +91,9 @@ class PinnedVolumes implements Pins {
   }
 
   #roomCame(): void {
-    for (const { lacking } of this.#volumes.values()) if (lacking !== undefined) lacking.untilMs = 0
+    // Who waits for an answer is not helped by room.
+    for (const { lacking } of this.#volumes.values())
+      if (lacking !== undefined && lacking.bytes > 0) lacking.untilMs = 0
     this.#pump()
   }
 
@@ -107,7 +112,7 @@ class PinnedVolumes implements Pins {
     }
     clearTimeout(this.#again)
     if (this.#closed || ![...this.#volumes.values()].some(({ lacking }) => lacking !== undefined)) return
-    this.#again = setTimeout(() => this.#roomCame(), AGAIN_MS).unref()
+    this.#again = setTimeout(() => this.#roomCame(), this.#againMs).unref()
   }
 
   /** The one that waits longest, of the owner with the fewest under way, that may find room. */
@@ -151,10 +156,11 @@ class PinnedVolumes implements Pins {
     } catch (error) {
       pinned.letGo()
       if (signal.aborted) return
-      const lackedBytes = lackedBytesOf(error) ?? pinned.tryAgain(error)
-      if (lackedBytes === undefined) pinned.error = asMdmError(error)
+      const bytes = lackedBytesOf(error)
+      const waitMs = bytes === undefined ? pinned.waitMs(error, this.#againMs) : this.#againMs
+      if (waitMs === undefined) pinned.error = asMdmError(error)
       else {
-        pinned.lacking = { bytes: lackedBytes, untilMs: performance.now() + AGAIN_MS }
+        pinned.lacking = { bytes: bytes ?? 0, untilMs: performance.now() + waitMs }
         pinned.state = 'QUEUED'
       }
     }
