@@ -74,17 +74,18 @@ t.test('the handler learns that the caller has gone', async (t) => {
 })
 
 t.test('stopping lets an answer under way end', async (t) => {
-  let finish = () => {}
+  const [begun, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const { app, ask } = await listen(t, {}, (app) =>
     route(app, content, async () => {
-      await new Promise<void>((resolve) => (finish = resolve))
+      begun.resolve()
+      await finish.promise
       return { body: 'whole' }
     }),
   )
   const answer = ask('/v1/content/x')
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await begun.promise
   const closed = app.close()
-  finish()
+  finish.resolve()
   t.equal((await answer).body, 'whole')
   await closed
 })

@@ -231,8 +231,10 @@ t.test('a client that says nothing, drips or stays too long is cut', async (t) =
 
 t.test('a store that is cut in the middle reaches the keeper as an error', async (t) => {
   const ended: unknown[] = []
+  let began = false
   const here = await listen(t, {
     async onStore({ chunks }) {
+      began = true
       await gather(chunks).catch((error) => ended.push(error))
       throw new Error('not whole')
     },
@@ -243,7 +245,7 @@ t.test('a store that is cut in the middle reaches the keeper as an error', async
     await new Promise(() => {})
   }
   association.store({ ...OBJECT, chunks: endless() }).catch(() => {})
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await until(() => began)
   association.abort()
   t.ok(await until(() => ended.length === 1))
   t.match(ended[0], { code: 'MDM_SOURCE_UNREACHABLE' })
