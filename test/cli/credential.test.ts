@@ -16,8 +16,6 @@ import { startCapabilityGrid } from '../fixtures/capability-grid.ts'
 import { runMdm, type Run } from '../fixtures/grid.ts'
 import type { User } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 const grid = await startCapabilityGrid(t, ['physician'])
 const { named, other, apart } = grid.volumes
 const BOTH: readonly LimitedOperation[] = ['read-file', 'read-key']

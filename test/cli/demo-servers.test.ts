@@ -8,8 +8,6 @@ import t from 'tap'
 import { serversOf } from '../../packages/cli/src/demo/stop-servers.ts'
 import { runMdm } from '../fixtures/grid.ts'
 
-t.setTimeout(240_000)
-
 const RUN = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
 
 async function scratch(t: { teardown(clean: () => Promise<void>): void }): Promise<string> {

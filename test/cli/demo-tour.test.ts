@@ -7,8 +7,6 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { serversOf } from '../../packages/cli/src/demo/stop-servers.ts'
 
-t.setTimeout(240_000)
-
 const RUN = resolve(import.meta.dirname, '../../packages/cli/bin/run.js')
 
 async function scratch(t: { teardown(clean: () => Promise<void>): void }): Promise<string> {

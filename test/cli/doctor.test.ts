@@ -18,8 +18,6 @@ import { certificate, CLIENT_AUTH, ed25519, name } from '../core/identity/certif
 import { runMdm } from '../fixtures/grid.ts'
 import { startSiteGrid, type SiteGrid } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 /** What a finding tells to do must be a command, or name one. */

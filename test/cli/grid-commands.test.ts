@@ -5,8 +5,6 @@ import t from 'tap'
 import { startGrid } from '../fixtures/grid.ts'
 import { startKeyServer } from '../fixtures/site-process.ts'
 
-t.setTimeout(240_000)
-
 const INVENTED = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
 const sha256 = async (file: string) =>
   createHash('sha256')

@@ -8,8 +8,6 @@ import { pixelBytes, readHeader } from '@mdm/server/dicom/part10/index'
 import { runMdm, startGrid } from '../fixtures/grid.ts'
 import { gone, startKeyServer } from '../fixtures/site-process.ts'
 
-t.setTimeout(240_000)
-
 const INVENTED = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
 
 t.test('every format has an ending and a writer', async (t) => {

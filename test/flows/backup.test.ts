@@ -19,7 +19,6 @@ import { addEchoes } from '../fixtures/echoes.ts'
 import { checkInvariants, siteRows } from '../server/register/invariants.ts'
 import { addSeries, registerAll, startSiteGrid, until, type User } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
 const PATIENT = 'CANARY^PATIENT^NAME'
 const patient = { name: PATIENT, id: 'CANARY-1' }
 /** UIDs of series, by the name of their folder */

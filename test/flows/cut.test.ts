@@ -19,8 +19,6 @@ import { tlsOf, type Holder } from '../fixtures/x509/proxies.ts'
 import { vomsGrid } from '../fixtures/x509/voms-grid.ts'
 import { registerAll, startSiteGrid, until, untilServing } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
-
 const HOUR = 3_600_000
 const hold = Promise.withResolvers<void>()
 let held: Promise<void> | undefined

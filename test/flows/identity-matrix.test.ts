@@ -15,8 +15,6 @@ import {
 import { proxyOf, tlsOf } from '../fixtures/x509/proxies.ts'
 import { startSiteGrid } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
-
 /** how far the site's clock has gone on */
 let aheadMs = 0
 const grid = await startSiteGrid(t, { site: { now: () => new Date(Date.now() + aheadMs) } })

@@ -6,8 +6,6 @@ import { writeSeries } from '../../packages/server/src/dicom/dcmjs/write-series.
 import { startGrid } from '../fixtures/grid.ts'
 import { restartSite } from '../fixtures/site-process.ts'
 
-t.setTimeout(120_000)
-
 t.test(
   'files that come into the folder of a live site are found by mdm query, without mdm register',
   async (t) => {

@@ -18,8 +18,6 @@ import { holderOf, proxyFile, proxyOf, type ProxyOptions } from '../fixtures/x50
 import { runMdm } from '../fixtures/grid.ts'
 import { registerAll, startSiteGrid, type User } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 const grid = await startSiteGrid(t, { series: [{}, {}] })
 const { provisioned } = grid
 const admin = await grid.as('admin')

@@ -17,7 +17,7 @@ const KILLED = Number(process.env['MDM_LONG'] ?? 12)
 const SLICES = process.env['MDM_LONG'] === undefined ? 256 : 800
 const INVENTED = '00000000-0000-4000-8000-000000000000'
 
-t.setTimeout(600_000)
+t.setTimeout(1_200_000)
 
 t.test('a get that ends early goes on where it stopped', { timeout: 3_600_000 }, async (t) => {
   const source = await mkdtemp(join(tmpdir(), 'mdm-resume-'))

@@ -25,8 +25,6 @@ import { runMdm } from '../fixtures/grid.ts'
 import { holderOf, proxyFile, proxyOf } from '../fixtures/x509/proxies.ts'
 import { addSeries, registerAll, startSiteGrid, until, untilServing, type User } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 /** A source that waits in the middle of a series while it is told to. */
 let held: Promise<void> | undefined
 const through = (source: DicomSource): DicomSource => ({

@@ -8,8 +8,6 @@ import { scriptedObjects } from '../fixtures/scripted-objects.ts'
 import { startScriptedScp } from '../fixtures/scripted-scp.ts'
 import { addSeries, registerAll, setSources, startSiteGrid, type User } from '../server/site-grid.ts'
 
-t.setTimeout(180_000)
-
 t.test('administrators see the sources of a site and have them tried; nobody else does', async (t) => {
   const grid = await startSiteGrid(t, { series: [], started: false })
   const { files } = await addSeries(grid.source, 'ct')

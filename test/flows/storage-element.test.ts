@@ -15,8 +15,6 @@ import { plainRequest } from '../fixtures/plain-request.ts'
 import { siteRows } from '../server/register/invariants.ts'
 import { registerAll, startSiteGrid, type User } from '../server/site-grid.ts'
 
-t.setTimeout(60_000)
-
 t.test('a site is one storage element by SRM, https and the tape interface', async (t) => {
   const grid = await startSiteGrid(t)
   const admin = await grid.as('admin')

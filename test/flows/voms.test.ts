@@ -23,8 +23,6 @@ import { proxyOf, tlsOf, type Holder } from '../fixtures/x509/proxies.ts'
 import { vomsGrid } from '../fixtures/x509/voms-grid.ts'
 import { addSeries, registerAll, startSiteGrid, until, untilServing } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
-
 const ROLE = `/${VO}/physicians/Role=radiologist`
 const GROUP = `/${VO}/physicians`
 const BANNED = `/${VO}/expelled`

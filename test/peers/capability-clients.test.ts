@@ -13,8 +13,6 @@ import { CA_DN } from '../fixtures/peers/grid-pki.ts'
 import { startStorageGrid } from '../fixtures/peers/storage-grid.ts'
 import { registerAll } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 t.test('grid clients take a capability as any proxy, and get no other volume', async (t) => {
   const grid = await startStorageGrid(t, { series: [{}, { modality: 'MR' }] })
   const clients = grid === undefined ? undefined : await gridClients(t, grid.pki)

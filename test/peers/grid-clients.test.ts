@@ -10,8 +10,6 @@ import { RADIOLOGIST, VO } from '../fixtures/peers/grid-pki.ts'
 import { grantFile, startStorageGrid } from '../fixtures/peers/storage-grid.ts'
 import { registerAll } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 const [COLUMNS, ROWS, SLICES] = [48, 40, 6]
 const JOB = resolve(import.meta.dirname, '../../examples/grid-job.sh')
 const INVENTED = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'

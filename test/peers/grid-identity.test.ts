@@ -11,8 +11,6 @@ import { CA_DN, RADIOLOGIST, type Issued } from '../fixtures/peers/grid-pki.ts'
 import { startStorageGrid } from '../fixtures/peers/storage-grid.ts'
 import { registerAll } from '../server/site-grid.ts'
 
-t.setTimeout(180_000)
-
 t.test('whom real clients are let in as, and what they say when they are not', async (t) => {
   const grid = await startStorageGrid(t)
   if (grid === undefined) return t.pass('skipped: the tools of a grid are not installed here')

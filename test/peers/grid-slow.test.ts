@@ -11,8 +11,6 @@ import { startStorageGrid } from '../fixtures/peers/storage-grid.ts'
 import { startSlowWire } from '../fixtures/slow-wire.ts'
 import { addSeries, registerAll } from '../server/site-grid.ts'
 
-t.setTimeout(180_000)
-
 /** One slice is a quarter of a second on the slow wire. */
 const SHAPE = { columns: 64, rows: 64, slices: 56 }
 const SECONDS = 30

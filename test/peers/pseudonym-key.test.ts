@@ -14,7 +14,6 @@ import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from '../
 import { auditOf, changeStore, checkInvariants, rowsOf } from '../server/register/invariants.ts'
 import { guidsOf, hasKey, keyRow, pseudonyms } from '../server/register/pseudonyms/looks.ts'
 
-t.setTimeout(180_000)
 const patient = { name: 'DOE^JANE', id: 'PSEUDO-1' }
 
 const epochsAt = (grid: SiteGrid, i: number) =>

@@ -13,8 +13,6 @@ import { startGrid } from '../fixtures/grid.ts'
 import { emptySpool, gone, restartSite, startKeyServer } from '../fixtures/site-process.ts'
 import { untilServing } from '../server/site-grid.ts'
 
-t.setTimeout(180_000)
-
 const CLIENTS = 20
 /** As `mdm get` has it. */
 const RETRIES = 4

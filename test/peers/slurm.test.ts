@@ -11,8 +11,6 @@ import { pathWithMdm } from '../fixtures/mdm-in-path.ts'
 import { startSlurm } from '../fixtures/peers/slurm.ts'
 import { registerAll, startSiteGrid } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
-
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/slurm-array.sh')
 const [COLUMNS, ROWS, SLICES] = [32, 24, 5]
 

@@ -12,8 +12,6 @@ import { startOrthanc } from '../fixtures/peers/orthanc.ts'
 import { CALLING_AE, type Pacs } from '../fixtures/peers/peer.ts'
 import { scriptedObjects } from '../fixtures/scripted-objects.ts'
 
-t.setTimeout(180_000)
-
 const open = async (t: Test, url: string) => {
   const source = await openSource(SourceConfig.parse({ name: 'pacs', url }))
   t.teardown(() => source.close())

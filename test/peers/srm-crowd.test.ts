@@ -8,8 +8,6 @@ import { scriptedObjects } from '../fixtures/scripted-objects.ts'
 import { startScriptedScp, wholeSeries } from '../fixtures/scripted-scp.ts'
 import { addSeries, registerAll } from '../server/site-grid.ts'
 
-t.setTimeout(240_000)
-
 const VOLUMES = 50
 const SLICES = 2
 const REQUESTS = 2_000

@@ -7,8 +7,6 @@ import { createServiceCertificate } from '../../packages/core/src/identity/ca.ts
 import { newGuid } from '../../packages/core/src/names.ts'
 import { startSiteGrid } from '../server/site-grid.ts'
 
-t.setTimeout(120_000)
-
 /** A record of a refusal is shorter than this. */
 const RECORD_BYTES = 1_000
 const REQUESTS = 10_000

@@ -21,8 +21,6 @@ import { openLog } from '../../packages/server/src/http/log.ts'
 import { plainRequest } from '../fixtures/plain-request.ts'
 import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from './site-grid.ts'
 
-t.setTimeout(120_000)
-
 const BIN = resolve(import.meta.dirname, '../../packages/server/bin/run.js')
 const silent = openLog({ level: 'silent' })
 /** what the site logged */

@@ -15,7 +15,6 @@ import { startSite } from '../../packages/server/src/site.ts'
 import { addSeries, startSiteGrid, until } from './site-grid.ts'
 
 // Processes start slowly on a machine with much to do.
-t.setTimeout(120_000)
 
 const SERVER = resolve(import.meta.dirname, '../../packages/server/bin/run.js')
 

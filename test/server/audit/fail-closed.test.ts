@@ -13,8 +13,6 @@ import { verifyAudit } from '../../../packages/server/src/audit/verify.ts'
 import { siteRows } from '../register/invariants.ts'
 import { addSeries, registerAll, startSiteGrid, until } from '../site-grid.ts'
 
-t.setTimeout(120_000)
-
 type Call = 'appendFile' | 'datasync'
 
 /** Makes every write, or every sync, of these files fail as the system would, until the result is called. */

@@ -7,8 +7,6 @@ import { openAudit } from '../../../packages/server/src/audit/audit.ts'
 import { readLines } from '../../../packages/server/src/audit/lines.ts'
 import { parseCheckpoint, verifyAudit, verifyLines } from '../../../packages/server/src/audit/verify.ts'
 
-t.setTimeout(180_000)
-
 const bin = resolve(import.meta.dirname, '../../../packages/server/bin/run.js')
 
 async function logOf(t: Test, records: number): Promise<{ file: string; lines: string[] }> {

@@ -8,7 +8,6 @@ import { startPostgres } from '../../fixtures/postgres.ts'
 import { auditOf, makeGrid, makeVolume, peerOf, put, startServer } from '../keyshares/grid.ts'
 import { getShares } from '../../../packages/core/src/wire/key-server.ts'
 
-t.setTimeout(120_000)
 const postgres = await startPostgres(t)
 if (postgres === undefined) t.pass('skipped: PostgreSQL is not installed')
 else {

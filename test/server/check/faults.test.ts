@@ -33,7 +33,6 @@ import { certificate, name } from '../../core/identity/certificates.ts'
 import { until } from '../site-grid.ts'
 import { illOf, makeInstallation, makePeople, named } from './installation.ts'
 
-t.setTimeout(180_000)
 const made = await makeInstallation(t)
 await made.startSite()
 const { config: siteFile, dir: siteDir } = made.site

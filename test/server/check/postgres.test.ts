@@ -8,7 +8,6 @@ import { freePorts } from '../../../packages/server/src/provision/ports.ts'
 import { PASSWORD, psql, startPostgres } from '../../fixtures/postgres.ts'
 import { named } from './installation.ts'
 
-t.setTimeout(180_000)
 const postgres = await startPostgres(t)
 if (postgres === undefined) t.pass('skipped: PostgreSQL is not installed')
 else

@@ -4,7 +4,6 @@ import { checkKeys } from '../../../packages/server/src/check/keys.ts'
 import { checkSite } from '../../../packages/server/src/check/site.ts'
 import { makeInstallation, named } from './installation.ts'
 
-t.setTimeout(180_000)
 /** Longer than five servers take to start on a busy machine. */
 const patient = { patienceMs: 60_000 }
 const made = await makeInstallation(t)

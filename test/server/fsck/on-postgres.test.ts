@@ -6,7 +6,6 @@ import { startPostgres } from '../../fixtures/postgres.ts'
 import { changeSite, changeStore } from '../register/invariants.ts'
 import { registerAll, startSiteGrid } from '../site-grid.ts'
 
-t.setTimeout(120_000)
 const postgres = await startPostgres(t)
 if (postgres === undefined) t.pass('skipped: PostgreSQL is not installed')
 else {

@@ -19,8 +19,6 @@ import { checkSite } from '../../../packages/server/src/fsck/site.ts'
 import { changeSite, changeStore, siteRows } from '../register/invariants.ts'
 import { registerAll, startSiteGrid } from '../site-grid.ts'
 
-t.setTimeout(120_000)
-
 const SERVER = resolve(import.meta.dirname, '../../../packages/server/bin/run.js')
 
 const grid = await startSiteGrid(t, { series: [{}, {}] })

@@ -17,7 +17,6 @@ import { SiteConfig } from '../../../packages/server/src/site-config.ts'
 import { certificate, ed25519, name } from '../../core/identity/certificates.ts'
 import { makePeople } from '../check/installation.ts'
 
-t.setTimeout(180_000)
 const bin = resolve(import.meta.dirname, '../../../packages/server/bin/run.js')
 const dir = t.testdir({ images: {}, other: {} })
 const at = (...names: string[]) => join(dir, ...names)

@@ -11,8 +11,6 @@ import { openLane } from '../../fuzz/soap/lane.ts'
 import { siteRows } from '../register/invariants.ts'
 import { registerAll, startSiteGrid, type User } from '../site-grid.ts'
 
-t.setTimeout(60_000)
-
 t.test('a site is a storage element by SRM, with the rights, records and bytes of its api', async (t) => {
   const grid = await startSiteGrid(t, { series: [{}, { modality: 'MR' }] })
   const admin = await grid.as('admin')

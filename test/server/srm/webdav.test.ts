@@ -11,8 +11,6 @@ import { plainRequest } from '../../fixtures/plain-request.ts'
 import { siteRows } from '../register/invariants.ts'
 import { registerAll, startSiteGrid, type User } from '../site-grid.ts'
 
-t.setTimeout(60_000)
-
 t.test('volumes are files that grid clients read by https', async (t) => {
   const grid = await startSiteGrid(t, { series: [{}, { modality: 'MR' }] })
   const admin = await grid.as('admin')

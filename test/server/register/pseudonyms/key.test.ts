@@ -13,7 +13,6 @@ import { addSeries, registerAll, startSiteGrid, until, type SiteGrid } from '../
 import { checkInvariants, siteRows } from '../invariants.ts'
 import { guidsOf, hasKey, keyRow, pseudonyms, waitsFor } from './looks.ts'
 
-t.setTimeout(180_000)
 const patient = { name: 'DOE^JANE', id: 'PSEUDO-1' }
 
 const volumes = async (session: Session) => (await guidsOf(session)).length

@@ -4,7 +4,6 @@ import { addSeries, registerAll, startSiteGrid, until } from '../../site-grid.ts
 import { auditOf, changeSite, checkInvariants, siteRows } from '../invariants.ts'
 import { guidsOf, keyRow, pseudonyms } from './looks.ts'
 
-t.setTimeout(120_000)
 const jane = { name: 'DOE^JANE', id: 'RENEW-1' }
 const john = { name: 'DOE^JOHN', id: 'RENEW-2' }
 

@@ -10,7 +10,6 @@ import { addSeries, registerAll, startSiteGrid, type SiteGrid } from '../../site
 import { checkInvariants, siteRows } from '../invariants.ts'
 import { guidsOf } from './looks.ts'
 
-t.setTimeout(120_000)
 const patient = { name: 'DOE^JANE', id: 'DATES-1', birthDate: '19290101' }
 const examined = (day: string) => ({ patient, attributes: () => ({ StudyDate: day, AcquisitionDate: day }) })
 
