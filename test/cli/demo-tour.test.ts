@@ -19,14 +19,19 @@ async function scratch(t: { teardown(clean: () => Promise<void>): void }): Promi
 
 t.test('the tour tells its story in under a minute and cleans up', async (t) => {
   const tmp = await scratch(t)
-  const begun = Date.now()
+  // A minute is some two hundred starts of the command, on a busy machine as well.
+  const before = performance.now()
+  await once(spawn(process.execPath, [RUN, '--version'], { stdio: 'ignore' }), 'exit')
+  const begun = performance.now()
+  const boundMs = Math.max(60_000, 200 * (begun - before))
   const child = spawn(process.execPath, [RUN, 'demo'], {
     env: { ...process.env, TMPDIR: tmp },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [story, complaints] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
   t.equal(child.exitCode, 0, complaints)
-  t.ok(Date.now() - begun < 60_000, `${Date.now() - begun} ms`)
+  const ms = performance.now() - begun
+  t.ok(ms < boundMs, `${Math.round(ms)} of ${Math.round(boundMs)} ms`)
   for (const part of [
     'admin$ mdm register',
     'scientist$ mdm get',

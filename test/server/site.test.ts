@@ -14,8 +14,6 @@ import { checkAudit, checkInvariants, siteRows } from './register/invariants.ts'
 import { startSite } from '../../packages/server/src/site.ts'
 import { addSeries, startSiteGrid, until } from './site-grid.ts'
 
-// Processes start slowly on a machine with much to do.
-
 const SERVER = resolve(import.meta.dirname, '../../packages/server/bin/run.js')
 
 interface SiteProcess {
