@@ -17,6 +17,11 @@ t.test('an error without a message says what its code means', async (t) => {
   t.equal(error.status, 404)
 })
 
+t.test('where a case knows better what to do, its word comes before that of the table', async (t) => {
+  t.equal(new MdmError('MDM_CONFIG').next, ERRORS.MDM_CONFIG.next)
+  t.equal(new MdmError('MDM_CONFIG', 'no roster', { next: 'mdm config add' }).next, 'mdm config add')
+})
+
 t.test('only codes of the table are codes, whatever an object inherits', async (t) => {
   t.ok(isErrorCode('MDM_DENIED'))
   for (const text of ['toString', '__proto__', 'MDM_MADE_UP', 7, undefined]) t.notOk(isErrorCode(text))

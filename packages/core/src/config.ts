@@ -43,6 +43,9 @@ export interface ConfigFlags {
   readonly 'ca-dir'?: string | undefined
 }
 
+/** How a roster is accepted; the words in capitals are the site's to give. */
+const ADD_ROSTER = 'mdm config add ROSTER --fingerprint FINGERPRINT'
+
 /** Where the configuration lives when nothing says otherwise: $XDG_CONFIG_HOME/mdm/config.json. */
 export function defaultConfigFile(env: NodeJS.ProcessEnv = process.env): string {
   return join(set(env.XDG_CONFIG_HOME) ?? join(homedir(), '.config'), 'mdm', 'config.json')
@@ -153,9 +156,8 @@ export async function trustedRoster(config: ClientConfig, site?: SiteId): Promis
   if (id === undefined) {
     throw new MdmError(
       'MDM_CONFIG',
-      known.length === 0
-        ? 'no roster is accepted yet: "mdm config add ROSTER --fingerprint F"'
-        : 'several sites are known: choose one with --site',
+      known.length === 0 ? 'no roster is accepted yet' : 'several sites are known: choose one with --site',
+      known.length === 0 ? { next: ADD_ROSTER } : {},
     )
   }
   const entry = entryOf(config, id)
@@ -172,7 +174,12 @@ async function readConfigFile(file: string, required: boolean): Promise<z.infer<
     text = await readFile(file, 'utf8')
   } catch (cause) {
     if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { sites: {} }
-    throw new MdmError('MDM_CONFIG', 'the configuration file cannot be read', { cause })
+    const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new MdmError(
+      'MDM_CONFIG',
+      `the configuration file (--config, MDM_CONFIG) ${isAbsent ? 'is not there' : 'cannot be read'}`,
+      { cause, ...(isAbsent ? { next: `${ADD_ROSTER} makes it` } : {}) },
+    )
   }
   try {
     return ConfigFile.parse(JSON.parse(text))
@@ -188,7 +195,10 @@ function endpointOf(text: string): string {
   try {
     return parseEndpoint(text).text
   } catch (cause) {
-    throw new MdmError('MDM_CONFIG', 'the SRM service is not one: srm://HOST:PORT/srm/managerv2', { cause })
+    throw new MdmError('MDM_CONFIG', 'the SRM service (--srm, MDM_SRM) is not written as a service is', {
+      cause,
+      next: 'write srm://HOST:PORT, or with its path srm://HOST:PORT/srm/managerv2',
+    })
   }
 }
 

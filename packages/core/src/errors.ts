@@ -91,17 +91,27 @@ export const ERRORS = {
 /** A stable code; scripts may depend on it. */
 export type ErrorCode = keyof typeof ERRORS
 
+export interface MdmErrorOptions {
+  readonly cause?: unknown
+  readonly details?: Record<string, unknown>
+  /** what to do next, in place of what the table says */
+  readonly next?: string
+}
+
 /** The one error class of MDM: a stable code, a message that names the thing, and the hidden cause. */
 export class MdmError extends Error {
   readonly code: ErrorCode
   /** Extra facts that may be shown to the caller, such as the GUID of a conflict. Never patient data, keys or paths. */
   readonly details: Readonly<Record<string, unknown>>
+  /** what to do, where this case has a better word than the table; it does not travel over a wire */
+  readonly #next: string | undefined
 
-  constructor(code: ErrorCode, message?: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+  constructor(code: ErrorCode, message?: string, options: MdmErrorOptions = {}) {
     super(message ?? ERRORS[code].what, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'MdmError'
     this.code = code
     this.details = options.details ?? {}
+    this.#next = options.next
   }
 
   get status(): number {
@@ -113,7 +123,7 @@ export class MdmError extends Error {
   }
 
   get next(): string {
-    return ERRORS[this.code].next
+    return this.#next ?? ERRORS[this.code].next
   }
 }
 

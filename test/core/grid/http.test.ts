@@ -261,7 +261,11 @@ t.test('a server that refuses, hangs in the handshake, or hangs up does not answ
   const closed = createTcpServer()
   const url = await listening(t, closed)
   await new Promise((done) => closed.close(done))
-  await t.rejects(peerOf(t, url).call(getHealth), { code: 'MDM_UNREACHABLE' }, 'refused')
+  const refused = {
+    code: 'MDM_UNREACHABLE',
+    message: `the server (${url}) does not answer: nothing listens there`,
+  }
+  await t.rejects(peerOf(t, url).call(getHealth), refused, 'refused')
 
   const hanging = createTcpServer((socket) => void t.teardown(() => socket.destroy()))
   const mute = peerOf(t, await listening(t, hanging), { connectTimeoutMs: 200 })

@@ -183,7 +183,7 @@ export class Peer {
       this.#answered = true
       return response
     } catch (error) {
-      throw networkError(error, signal)
+      throw networkError(error, signal, `${this.#name ?? 'the server'} (${this.url})`)
     }
   }
 }

@@ -33,9 +33,32 @@ export function isHangUp(error: unknown): boolean {
   return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '')
 }
 
-/** What a failed call means: MDM_UNREACHABLE, unless it was aborted or is known already. */
-export function networkError(error: unknown, signal: AbortSignal | undefined): unknown {
+/**
+ * What a failed call means: MDM_UNREACHABLE, unless it was aborted or is known already.
+ *
+ * @param whom who was called, for a person: "the site (https://...)"
+ */
+export function networkError(error: unknown, signal: AbortSignal | undefined, whom?: string): unknown {
   if (error instanceof MdmError) return error
   if (signal?.aborted === true) return signal.reason ?? error
-  return new MdmError('MDM_UNREACHABLE', undefined, { cause: error })
+  const message = whom === undefined ? undefined : `${whom} does not answer${reasonOf(error)}`
+  return new MdmError('MDM_UNREACHABLE', message, { cause: error })
+}
+
+/** Why, where the system says it in a word of which there are few. */
+function reasonOf(error: unknown): string {
+  const { code = '' } = error as { code?: string }
+  const known = Object.hasOwn(REASONS, code) ? REASONS[code] : undefined
+  return (
+    known ?? (/^(ERR_SSL_|ERR_TLS_|EPROTO)/.test(code) ? ': what listens there speaks no TLS that we do' : '')
+  )
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: ': nothing listens there',
+  ENOTFOUND: ': there is no machine of that name',
+  EAI_AGAIN: ': its name cannot be looked up',
+  EHOSTUNREACH: ': the network does not lead there',
+  ENETUNREACH: ': the network does not lead there',
+  UND_ERR_CONNECT_TIMEOUT: ': no connection came about',
 }

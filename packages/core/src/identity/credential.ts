@@ -60,7 +60,9 @@ export async function loadCredential(o: { certificate: string; key: string }): P
  */
 export function requireOwnKey(credential: Credential): void {
   if (credential.delegation === undefined) return
-  throw config('a proxy cannot change access lists: use your own certificate and key, with --cert and --key')
+  throw config('a proxy cannot change access lists', undefined, {
+    next: 'use your own certificate and key: --cert FILE --key FILE, or unset X509_USER_PROXY',
+  })
 }
 
 function credentialOf(certificate: string, key: string): Credential {
@@ -83,13 +85,18 @@ function credentialOf(certificate: string, key: string): Credential {
 
 async function readPem(path: string, what: string, secret: boolean): Promise<string> {
   const file = await open(path).catch((cause: unknown) => {
-    throw config(`the ${what} file cannot be opened`, cause)
+    throw config(`the ${what} file cannot be opened`, cause, {
+      next: '"mdm doctor" shows which; --cert and --key come before MDM_CERT, that before X509_USER_PROXY',
+    })
   })
   try {
     // Asked of the open file, so that it cannot be another one that is read.
     const { mode, size } = await file.stat()
     const others = process.platform === 'win32' ? 0 : mode & 0o077
-    if (secret && others !== 0) throw config('the key file is open to others: chmod 600')
+    if (secret && others !== 0)
+      throw config(`the ${what} file holds a private key and is open to others: chmod 600`, undefined, {
+        next: '"mdm doctor" shows which file; make a new key if others may have read it',
+      })
     if (size > MAX_PEM) throw config(`the ${what} file is too long`)
     return await file.readFile('utf8')
   } catch (cause) {
@@ -100,6 +107,6 @@ async function readPem(path: string, what: string, secret: boolean): Promise<str
   }
 }
 
-function config(message: string, cause?: unknown): MdmError {
-  return new MdmError('MDM_CONFIG', message, { cause })
+function config(message: string, cause?: unknown, o: { next?: string } = {}): MdmError {
+  return new MdmError('MDM_CONFIG', message, { cause, ...o })
 }

@@ -134,7 +134,7 @@ async function send(
       return attempt()
     })
   } catch (error) {
-    throw networkError(error, signal)
+    throw networkError(error, signal, `the storage service ${url.host}`)
   }
 }
 
