@@ -15,6 +15,26 @@ t.test('a volume may be called by GUID, GUID and version, LFN or SURL', async (t
   t.same(parseVolumeName(guid.toUpperCase()), { guid }, 'GUIDs are written in lower case')
 })
 
+t.test('and by the names that grid clients take', async (t) => {
+  const [lfn, at] = ['/demo/phantoms/CT/000001', 'srm://se.example:8446']
+  t.same(parseVolumeName(`${at}/mdm/${guid}`), { guid })
+  t.same(parseVolumeName(`srm://se.example/mdm/${guid}@2`), { guid, version: 2 })
+  t.same(parseVolumeName(`${at}/srm/managerv2?SFN=/mdm/${guid}@2`), { guid, version: 2 })
+  for (const path of ['', '/srm/managerv2?SFN=']) t.same(parseVolumeName(`${at}${path}/lfn${lfn}`), { lfn })
+  for (const path of [
+    '',
+    guid,
+    `/lfn${guid}`,
+    '/lfn',
+    `/mdm/instance:${guid}`,
+    `/mdm/${guid}?x`,
+    '/mdm/../x',
+  ])
+    t.throws(() => parseVolumeName(`${at}${path}`), { code: 'MDM_USAGE' }, path)
+  t.throws(() => parseVolumeName(`https://se.example/mdm/${guid}`), { code: 'MDM_USAGE', next: /srm:\/\/HOST:PORT/ })
+  t.throws(() => parseVolumeName('/demo/phantoms/CT/1'), { code: 'MDM_USAGE', next: /zeros/ })
+})
+
 t.test('anything else is refused as usage', async (t) => {
   for (const text of [
     '',

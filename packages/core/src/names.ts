@@ -49,6 +49,10 @@ export type Surl = z.infer<typeof Surl>
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 export type Sha256 = z.infer<typeof Sha256>
 
+/** What grid clients call a volume by: the short spelling of a SURL, a version behind it, or the LFN as a path. */
+const GRID_NAME =
+  /^srm:\/\/[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:\/srm\/managerv2\?SFN=)?\/(mdm\/|lfn(?=\/))([^?#]+)$/
+
 /**
  * What a user may call a volume by: GUID, GUID@VERSION, LFN or SURL; or one slice of it, by instance:GUID. Which volume an LFN, a
  * SURL or an instance means is the site's word; a GUID is checked against the container itself.
@@ -74,10 +78,22 @@ export function parseVolumeName(text: string): VolumeName {
   if (lfn.success) return { lfn: lfn.data }
   const surl = Surl.safeParse(text)
   if (surl.success) return { surl: surl.data }
+  const within = GRID_NAME.exec(text)?.[2]
+  if (within !== undefined && !within.startsWith('instance:')) return parseVolumeName(within)
   throw new MdmError(
     'MDM_USAGE',
-    `"${text.slice(0, 80)}" is not a GUID, GUID@VERSION, LFN, SURL or instance:GUID`,
+    `"${text.slice(0, 120)}" is not a GUID, GUID@VERSION, LFN, SURL or instance:GUID`,
+    { next: nextName(text) },
   )
+}
+
+/** What may have been meant. */
+function nextName(text: string): string {
+  if (/^(https?|httpg|davs?|root|gsiftp):/.test(text))
+    return 'name the volume by its GUID, or by srm://HOST:PORT/mdm/GUID; a file from another address: gfal-copy or curl, then mdm decrypt'
+  if (/^(lfn:)?\//.test(text))
+    return 'an LFN is written /SITE/SOURCE/MODALITY/COUNTER, the counter with its zeros: "mdm ls" lists them'
+  return '"mdm ls" lists GUIDs and LFNs; a GUID has 36 letters'
 }
 
 /** The inverse of parseVolumeName. */
