@@ -30,7 +30,7 @@ export abstract class BaseCommand extends Command {
     }),
     site: Flags.string({ description: 'site to ask (MDM_SITE)', helpValue: 'NAME', helpGroup: 'GLOBAL' }),
     cert: Flags.string({
-      description: 'your certificate or proxy, PEM (MDM_CERT)',
+      description: 'your certificate or proxy, PEM (MDM_CERT, X509_USER_PROXY)',
       helpValue: 'FILE',
       helpGroup: 'GLOBAL',
     }),

@@ -1,5 +1,6 @@
 import type { Finding } from '@mdm/core/findings'
 import { BaseCommand } from '../base-command.ts'
+import { storage } from '../flags.ts'
 
 /** The same shape as that of `mdm-server check --json`. */
 interface Diagnosis {
@@ -13,13 +14,15 @@ interface Diagnosis {
 export default class Doctor extends BaseCommand {
   static override summary = 'say what is wrong here, and the command that mends it'
   static override description = [
-    'Looks at the configuration, the roster, your certificate and key, the clock, the site, the key servers and the current',
-    'folder, and changes nothing. Exit code 10 when something is a fault; warnings leave it 0.',
+    'Looks at the configuration, the roster, your certificate and key, the clock, the site, the key servers, the SRM service and the',
+    'folder of CAs where one is configured, and the current folder, and changes nothing. Exit code 10 when something is a fault; warnings leave it 0.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',
+    '<%= config.bin %> <%= command.id %> --srm SRM --ca-dir CERTIFICATES',
   ]
+  static override flags = storage
 
   async run(): Promise<Diagnosis> {
     const { flags } = await this.parse(Doctor)

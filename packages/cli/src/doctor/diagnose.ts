@@ -4,6 +4,7 @@ import { checkCertificate, checkCredential } from './certificate.ts'
 import { checkConfiguration, checkRoster } from './configuration.ts'
 import { checkFolder } from './folder.ts'
 import { checkServers } from './servers.ts'
+import { checkStorage } from './storage.ts'
 
 /**
  * Looks at all that a user needs of his own machine and of the grid, and changes nothing. What is missing keeps only those
@@ -20,6 +21,7 @@ export async function diagnose(
   const found = [good('node', '', `Node ${process.versions.node}`), ...first]
   const folder = checkFolder(o.folder)
   if (config !== undefined) {
+    const storage = checkStorage(config)
     const [rosters, credentials] = await Promise.all([checkRoster(config), checkCredential(config)])
     const { roster } = rosters
     const { credential } = credentials
@@ -32,6 +34,7 @@ export async function diagnose(
       found.push(
         warn('site', '', 'no server was asked: that takes a roster and a certificate', 'mdm doctor, again'),
       )
+    found.push(...(await storage))
   }
   return [...found, ...(await folder)]
 }

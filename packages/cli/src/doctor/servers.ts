@@ -77,11 +77,23 @@ function checkKeyServer(found: Probe): Finding {
 
 /** What is wrong with a certificate is its owner's to mend, anything else is for who runs the server. @param check mends that */
 function whoseFault({ exitCode, next }: MdmError, check: string): string {
-  return exitCode === 4 || exitCode === 12 ? `mdm whoami; ${next}` : check
+  return isOwnFault({ exitCode }) ? `mdm whoami; ${next}` : check
+}
+
+function isOwnFault({ exitCode }: Pick<MdmError, 'exitCode'>): boolean {
+  return exitCode === 4 || exitCode === 12
 }
 
 function checkQuorum(probes: readonly Probe[], m: number): Finding {
   const well = probes.filter(isWell).length
+  const mine = probes.find(({ refusal }) => refusal !== undefined && isOwnFault(refusal))?.refusal
+  if (well < m && mine !== undefined)
+    return warn(
+      'quorum',
+      '',
+      `how many are well is not told to you: ${mine.message}`,
+      `${mine.next}; then mdm ping`,
+    )
   const count = `${well} of ${probes.length} key servers are well, ${m} are needed to open a volume`
   const away = probes.filter((p) => !isWell(p)).map(({ url }) => url)
   const next = `systemctl restart mdm-keys, on the machines of ${away.join(' and ')}: tell their operators; then mdm ping`
