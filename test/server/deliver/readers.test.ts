@@ -1,3 +1,4 @@
+import { MdmError } from '@mdm/core/errors'
 import type { DeliveryOptions } from '@mdm/server/deliver/delivery'
 import t, { type Test } from 'tap'
 import {
@@ -52,6 +53,40 @@ t.test('two readers of a filling preparation get one container, prepared once', 
   t.equal(await plaintextDigest(await one, volume), volume.sha256)
   t.equal(source.attempts, 1)
   t.match(delivery.report(volume.record.guid, first.etag), { report: { state: 'SEALED' } })
+})
+
+t.test('a record is read where a preparation must begin, and by nobody after', async (t) => {
+  const { delivery, volume, pass, source } = gated(t)
+  const { guid, version, kid, profile } = volume.record
+  let reads = 0
+  const unread = {
+    ...{ guid, version, kid, profile },
+    async read() {
+      reads++
+      return volume.record
+    },
+  }
+  const gone = { ...unread, read: () => Promise.reject(new MdmError('MDM_NOT_FOUND')) }
+  await t.rejects(delivery.open(gone, { signal: forever }), { code: 'MDM_NOT_FOUND' })
+  t.equal(source.attempts, 0, 'what cannot be read is not begun')
+  pass(SLICES)
+  const leases = await Promise.all([1, 2].map(() => delivery.open(unread, { signal: forever })))
+  t.equal(reads, 2, 'each finds that nothing has begun')
+  t.equal(leases[0]!.etag, leases[1]!.etag)
+  const [one, two] = await Promise.all(leases.map((lease) => bytesOf(stream(lease))))
+  t.ok(one!.equals(two!))
+  t.equal(source.attempts, 1, 'and one of them begins')
+  const third = await delivery.open(unread, { signal: forever })
+  t.ok((await bytesOf(stream(third))).equals(one!))
+  t.equal(reads, 2)
+
+  const other = { ...unread, version: version + 1 }
+  const reading = Promise.withResolvers<typeof volume.record>()
+  const late = delivery.open({ ...other, read: () => reading.promise }, { signal: forever })
+  await delivery.close()
+  reading.resolve({ ...volume.record, version: version + 1 })
+  await t.rejects(late, { code: 'MDM_UNREACHABLE' })
+  t.equal(source.attempts, 1, 'nothing begins once the site stops')
 })
 
 t.test('length and message id are known while nothing but the first slice is there', async (t) => {

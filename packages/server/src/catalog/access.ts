@@ -7,14 +7,14 @@ import type { TrustedRoster } from '@mdm/core/identity/roster'
 import type { Guid, Version, VolumeName } from '@mdm/core/names'
 import type { AclObject } from '@mdm/core/wire/common'
 import type { AccessList, AccessLists } from './access-lists.ts'
-import type { Catalog, VolumeRecord } from './catalog.ts'
+import type { Catalog, UnreadVolume, VolumeRecord } from './catalog.ts'
 import type { Groups } from './groups.ts'
 import { createSetAccess, type SetAccess } from './set-access.ts'
 import type { Sets } from './sets.ts'
 
 /** A volume the caller may know of. */
 export interface ResolvedVolume {
-  readonly record: VolumeRecord
+  readonly record: VolumeRecord | UnreadVolume
   /** newest version there is; larger than record.version when the caller may not have that one */
   readonly latest: Version
   /** for an instance GUID: its slice, from 0 */
@@ -41,7 +41,7 @@ export interface Access {
    *         the GUID of a set that he may know of
    */
   resolveVolume(caller: Caller, name: VolumeName): Promise<ResolvedVolume>
-  /** The same without reading the record. @throws MDM_NOT_FOUND */
+  /** The same without reading anything of the volume. @throws MDM_NOT_FOUND */
   resolveName(caller: Caller, name: VolumeName): Promise<ListedVolume & { latest: Version; slice?: number }>
   /** @throws MDM_NOT_FOUND without `list`, MDM_DENIED with the preset to ask for */
   requireRight(caller: Caller, volume: ListedVolume, object: AclObject, right: Right): Promise<void>
@@ -95,9 +95,13 @@ export function createAccess(o: AccessOptions): Access {
 
     async resolveVolume(caller, name) {
       const { guid, version, latest, slice } = await access.resolveName(caller, name)
-      const record = await o.catalog.volume(guid, version)
-      if (record === undefined) throw new MdmError('MDM_NOT_FOUND')
-      return { record, latest, ...(slice === undefined ? {} : { slice }) }
+      const found = <T>(volume: T | undefined): T => {
+        if (volume === undefined) throw new MdmError('MDM_NOT_FOUND')
+        return volume
+      }
+      const summary = found(await o.catalog.summary(guid, version))
+      const read = async () => found(await o.catalog.volume(guid, version))
+      return { record: { ...summary, read }, latest, ...(slice === undefined ? {} : { slice }) }
     },
 
     async requireRight(caller, volume, object, right) {

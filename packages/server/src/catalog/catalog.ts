@@ -51,6 +51,12 @@ export type VolumeSummary = Pick<
   | 'goneSince'
 >
 
+/** A summary with the way to the rest: a record holds every slice, of which there may be thousands. */
+export interface UnreadVolume extends VolumeSummary {
+  /** @throws MDM_NOT_FOUND where the catalog has it no more */
+  read(): Promise<VolumeRecord>
+}
+
 /** What a name means, whoever asks: no right is looked at here. */
 export interface Found {
   readonly guid: Guid

@@ -57,7 +57,10 @@ export async function contentReply(o: Containers, c: ContentRequest): Promise<St
     await o.access.requireRight(await o.identify(c.chain), record, 'file', 'read')
     await o.catalog.requireThere(record.guid)
   }
-  const lease = await o.delivery.open(record, { signal: c.signal, timing: c.timing })
+  const { signal, timing } = c
+  const volume =
+    'read' in record ? { ...record, read: () => timing.measure('resolve-surl', () => record.read()) } : record
+  const lease = await o.delivery.open(volume, { signal, timing })
   try {
     // opening waits for remote servers, minutes at the worst
     await mayRead()

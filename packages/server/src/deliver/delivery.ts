@@ -45,6 +45,9 @@ export interface Lease {
   release(): void
 }
 
+/** What is to be delivered; its record may be read when a preparation must begin, which most readers find there. */
+export type Deliverable = VolumeRecord | (PreparationKey & { read(): Promise<VolumeRecord> })
+
 /** FLOW 2: containers for readers, each prepared once. */
 export interface Delivery {
   /**
@@ -52,7 +55,7 @@ export interface Delivery {
    *
    * @throws what the preparation failed of; see prepare()
    */
-  open(record: VolumeRecord, o: { signal: AbortSignal; timing?: Timing }): Promise<Lease>
+  open(volume: Deliverable, o: { signal: AbortSignal; timing?: Timing }): Promise<Lease>
   /** The preparation whose container is whole in the spool, to be looked at or held; undefined when there is none. */
   sealed(key: PreparationKey): Preparation | undefined
   /** The state of a preparation, until 10 minutes after its end; undefined when unknown. */
@@ -102,11 +105,17 @@ class PreparedDelivery implements Delivery {
   }
 
   async open(
-    record: VolumeRecord,
+    volume: Deliverable,
     { signal, timing = new Timing() }: { signal: AbortSignal; timing?: Timing },
   ): Promise<Lease> {
-    if (this.#closed) throw new MdmError('MDM_UNREACHABLE', 'the site is stopping')
-    const preparation = this.#preparations.get(nameOf(record)) ?? this.#begin(record, timing)
+    this.#requireOpen()
+    let preparation = this.#preparations.get(nameOf(volume))
+    if (preparation === undefined) {
+      const record = 'read' in volume ? await volume.read() : volume
+      this.#requireOpen()
+      // another reader may have begun it meanwhile
+      preparation = this.#preparations.get(nameOf(record)) ?? this.#begin(record, timing)
+    }
     const release = preparation.hold()
     try {
       await preparation.whenOpen(signal)
@@ -152,6 +161,10 @@ class PreparedDelivery implements Delivery {
     for (const preparation of this.#preparations.values())
       if (preparation.state !== 'SEALED') preparation.move('EXPIRED')
     await Promise.all(this.#running)
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new MdmError('MDM_UNREACHABLE', 'the site is stopping')
   }
 
   #begin(record: VolumeRecord, timing: Timing): Preparation {

@@ -1,6 +1,5 @@
 import type { VolumeName } from '@mdm/core/names'
-import type { Access } from '../catalog/access.ts'
-import type { VolumeRecord } from '../catalog/catalog.ts'
+import type { Access, ListedVolume, ResolvedVolume } from '../catalog/access.ts'
 import { CONTENT_TYPE, containerHeaders, contentReply, type Containers } from '../deliver/content.ts'
 import type { Digests } from '../deliver/digests.ts'
 import type { Preparation } from '../deliver/preparation.ts'
@@ -38,13 +37,13 @@ export function openFiles(o: FilesOptions): Files {
       ? {}
       : { digest: digestHeader(await o.digests.of(preparation), wanted) }
 
-  const mayRead = async ({ chain }: AnyContext, record: VolumeRecord): Promise<void> => {
-    await o.access.requireRight(await o.identify(chain), record, 'file', 'read')
-    await o.catalog.requireThere(record.guid)
+  const mayRead = async ({ chain }: AnyContext, volume: ListedVolume): Promise<void> => {
+    await o.access.requireRight(await o.identify(chain), volume, 'file', 'read')
+    await o.catalog.requireThere(volume.guid)
   }
 
   /** The container once it is whole, with what to do when it is done with; undefined when that takes too long. */
-  const whenSealed = async ({ signal, timing }: AnyContext, record: VolumeRecord) => {
+  const whenSealed = async ({ signal, timing }: AnyContext, record: ResolvedVolume['record']) => {
     const late = AbortSignal.timeout(o.sealedWaitMs ?? SEALED_WAIT_MS)
     const either = AbortSignal.any([signal, late])
     try {
