@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { z } from 'zod'
 import { Preset } from '@mdm/core/acl/presets'
-import { Principal } from '@mdm/core/acl/principal'
+import { WrittenPrincipal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 import { KeyServerId, SiteId } from '@mdm/core/names'
 import { SrmLimits } from './srm/requests/limits.ts'
@@ -57,7 +57,7 @@ export const SiteConfig = z.strictObject({
     .refine(({ host }) => LOOPBACK.test(host), { path: ['host'] })
     .optional(),
   /** who gets which preset on every new volume, beside the administrators */
-  policy: z.array(z.strictObject({ to: Principal, preset: Preset })).max(50),
+  policy: z.array(z.strictObject({ to: WrittenPrincipal, preset: Preset })).max(50),
   /** JSON list of principals that nobody here answers */
   bans: z.string().min(1).optional(),
   /** who runs each key server, by its id: for `mdm-server check` alone */

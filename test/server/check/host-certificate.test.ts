@@ -1,7 +1,11 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createCa, createServiceCertificate, issueHostCertificate } from '@mdm/core/identity/ca'
+import { readCertificate } from '@mdm/core/identity/certificate'
+import { openCrlFolder } from '@mdm/core/identity/crl/crl-folder'
+import { nameHash } from '@mdm/core/identity/signing-policy/name-hash'
 import { checkHostCertificate } from '../../../packages/server/src/check/host-certificate.ts'
 
 const dir = t.testdir()
@@ -35,6 +39,44 @@ t.test('one for another name is a fault, and so is one that has ended', async (t
   t.strictSame(await levels(ofCa, 'se.example', 80), ['warn', 'ok'])
   t.strictSame(await levels(ofCa, 'se.example', 91), ['fault', 'ok'])
 })
+
+t.test(
+  'a name that the CA may not give by its signing policy is a fault: Globus would refuse it',
+  async (t) => {
+    const certificate = new X509Certificate(ca.certificate)
+    const identity = readCertificate(certificate.raw)
+    const held = [{ certificate, identity, nameSpaces: [] }]
+    const [hash, crls] = [nameHash(identity.subjectDer), join(dir, 'crls')]
+    mkdirSync(crls)
+    writeFileSync(join(crls, `${hash}.0`), ca.certificate)
+    const look = async (subjects: string) => {
+      const policy = [
+        "access_id_CA X509 '/O=Grid/CN=Grid CA'",
+        'pos_rights globus CA:sign',
+        `cond_subjects globus '"${subjects}"'`,
+      ]
+      writeFileSync(join(crls, `${hash}.signing_policy`), policy.join('\n'))
+      const folder = openCrlFolder(crls)
+      await folder.refresh(held, new Date())
+      return await checkHostCertificate({
+        files: ofCa,
+        host: 'se.example',
+        now: new Date(),
+        cas: held,
+        crls: folder,
+      })
+    }
+    t.match(await look('/O=Elsewhere/*'), [
+      { level: 'ok' },
+      { level: 'ok' },
+      { level: 'fault', message: /signing policy/ },
+    ])
+    t.strictSame(
+      (await look('/O=Grid/*')).map(({ level }) => level),
+      ['ok', 'ok'],
+    )
+  },
+)
 
 t.test("the site's own works for those who pin its key, and grid clients do not know it", async (t) => {
   const files = file('tls.pem', own.certificate)

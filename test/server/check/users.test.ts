@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { NO_LISTS } from '@mdm/core/identity/crl/revocations'
+import { checkBans } from '../../../packages/server/src/check/bans.ts'
 import { checkUser } from '../../../packages/server/src/check/users.ts'
 import { proxyOf, vomsSite } from '../../core/identity/voms/voms-site.ts'
 import { attributeCertificate, carrying, VO } from '../../fixtures/x509/attribute-certificate.ts'
@@ -27,6 +28,29 @@ t.test('an operator sees what a proxy gives its owner', async (t) => {
   t.match(await check(t, site.attributes(alice, { fqans: [`/${VO}`, role] })), [
     { name: 'user' },
     { level: 'ok', name: 'attributes', message: `voms.mdm-test.org: /${VO}, ${role}` },
+  ])
+})
+
+t.test('and that he is banned, by a name as his certificate shows it', async (t) => {
+  const dir = t.testdir()
+  const [bans, file] = [join(dir, 'bans.json'), join(dir, 'user.pem')]
+  await writeFile(file, String(alice.certificate))
+  const look = async (list: object[]) => {
+    await writeFile(bans, JSON.stringify(list))
+    const user = await checkUser(roster, file, {
+      ...{ config: 'site.json', now, crls: NO_LISTS, voms },
+      bans,
+    })
+    return [user[0], await checkBans(bans)]
+  }
+  const { subject, issuer } = alice.certificate
+  const written = (name: string) => name.split('\n').toReversed().join(', ')
+  const entry = { kind: 'user', dn: written(subject), issuer: written(issuer) }
+  t.match(await look([entry]), [{ level: 'fault', message: /is banned here/ }, { level: 'ok' }])
+  t.match(await look([]), [{ level: 'ok' }, { level: 'ok' }])
+  t.match(await look([entry, { ...entry, dn: 'Alice' }]), [
+    { level: 'ok' },
+    { level: 'fault', message: /entry 2/ },
   ])
 })
 

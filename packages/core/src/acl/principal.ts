@@ -20,6 +20,21 @@ export const Principal = z.discriminatedUnion('kind', [
 ])
 export type Principal = z.infer<typeof Principal>
 
+const WrittenDn = z.string().transform((text, context): Dn => {
+  try {
+    return parseDn(text)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+    return z.NEVER
+  }
+})
+
+/** A principal as a person writes it into a file: names of users as certificates show them, in any spelling that parseDn reads. */
+export const WrittenPrincipal = z.union([
+  Principal,
+  z.strictObject({ kind: z.literal('user'), dn: WrittenDn, issuer: WrittenDn }),
+])
+
 /** True for one and the same principal; nothing is ever matched by a part of a name. */
 export function samePrincipal(a: Principal, b: Principal): boolean {
   if (a.kind === 'user') return b.kind === 'user' && a.dn === b.dn && a.issuer === b.issuer

@@ -6,8 +6,11 @@ import { checkValidity } from './certificates.ts'
 /** Are the CAs that a roster names good, and may each administrator have a certificate of one of them? */
 export function checkRosterContent(roster: TrustedRoster, o: { config: string; now: Date }): Finding[] {
   const byNewCa = `mdm-server roster --config ${shellWord(o.config)} --ca CA.pem`
-  const cas = roster.userCas.map(({ identity }) =>
-    checkValidity(identity, { name: 'user-ca', subject: displayDn(identity.dn), now: o.now, next: byNewCa }),
+  const cas = roster.userCas.map(({ identity, nameSpaces }) =>
+    checkValidity(identity, {
+      ...{ name: 'user-ca', subject: displayDn(identity.dn), now: o.now },
+      next: `${byNewCa}${nameSpaces.map((space) => ` --name-space ${shellWord(space)}`).join('')}`,
+    }),
   )
   const administrators = roster.body.administrators.map(({ dn, issuer }) => {
     const issuers = roster.userCas.filter(({ identity }) => identity.dn === issuer)

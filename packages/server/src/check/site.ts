@@ -63,7 +63,8 @@ export async function checkSite(
   const restore = restoreCommand('site')
   const crls = openCrls(config, path)
   const voms = openVoms(config, path)
-  const known = { config: file, now: now(), crls, voms }
+  const bans = config.bans === undefined ? undefined : path(config.bans)
+  const known = { config: file, now: now(), crls, voms, bans }
   const folder = dirname(path('.x'))
   const store = storeLocation(config.store, path)
   const rosterDir = path(config.rosters)
@@ -74,7 +75,6 @@ export async function checkSite(
   const roster = rosters?.of(config.site)
   const sources = config.sources.map((source) => absoluteSource(source, path))
   const files = privatePaths(config, path, file, store)
-  const bans = config.bans === undefined ? undefined : path(config.bans)
   const server =
     credential === undefined
       ? []
@@ -142,7 +142,7 @@ export async function checkSite(
       : await guarded('host-certificate', () =>
           checkHostCertificate({
             files: absolute(config.srm.tls ?? config.tls, path),
-            ...{ host: config.srm.host, now: now() },
+            ...{ host: config.srm.host, now: now(), cas: roster?.userCas ?? [], crls },
           }),
         )),
     ...(await guarded('listener', () =>

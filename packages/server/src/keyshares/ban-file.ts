@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
-import { Principal } from '@mdm/core/acl/principal'
+import { WrittenPrincipal, type Principal } from '@mdm/core/acl/principal'
 import { MdmError } from '@mdm/core/errors'
 
 /** The operator's own list of principals that nobody here answers, beside what sites ban by statements. */
@@ -31,13 +31,14 @@ export async function openBanFile(file: string | undefined): Promise<BanFile> {
       const isGone = found === ABSENT
       const counts = found !== version && (!isGone || wasGone)
       wasGone = isGone
-      if (counts)
-        principals = isGone ? [] : z.array(Principal).parse(JSON.parse(await readFile(file, 'utf8')))
+      if (counts) principals = isGone ? [] : await readBans(file)
       if (counts) version = found
       readable = true
     } catch (cause) {
       readable = false
-      throw new MdmError('MDM_CONFIG', 'the ban list cannot be read', { cause })
+      throw cause instanceof MdmError
+        ? cause
+        : new MdmError('MDM_CONFIG', 'the ban list cannot be read', { cause })
     }
   }
   await refresh()
@@ -50,6 +51,16 @@ export async function openBanFile(file: string | undefined): Promise<BanFile> {
     },
     refresh: () => refresh().catch(() => undefined),
   }
+}
+
+/** @throws MDM_CONFIG that names the entry, by its place */
+async function readBans(file: string): Promise<Principal[]> {
+  const list = z.array(z.unknown()).parse(JSON.parse(await readFile(file, 'utf8')))
+  return list.map((entry, i) => {
+    const { data, success } = WrittenPrincipal.safeParse(entry)
+    if (!success) throw new MdmError('MDM_CONFIG', `entry ${i + 1} of the ban list names nobody`)
+    return data
+  })
 }
 
 /** Only a file that is surely not there is absent: of one that cannot be looked at nobody knows whom it bans. */

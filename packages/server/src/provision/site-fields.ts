@@ -23,7 +23,7 @@ Nothing but this server may use it.`,
 quota; when it is full, what was read longest ago goes first.`,
   srm: `"host" and "port": what storage URLs say. They are in the catalog for ever: a change is for what is registered from then on.
 "listen": {"host": "0.0.0.0", "port": 8443} opens the storage element there, for grid clients, by SRM and https. These ask a CA that they
-know for "host": "tls": {"certificate": "host.pem", "key": "tls.key"}, made of tls.csr. Without "tls" they are shown the certificate above.`,
+know for "host": "tls": {"certificate": "host.pem", "key": "tls.key"} (docs/grid-site.md). Without "tls" they are shown the certificate above.`,
   pseudonymKey: `Names volumes before they have a GUID, seals access lists, and leads to the key of pseudonyms, which the key servers hold.
 Lost, every volume is registered anew and every patient gets another pseudonym.`,
   dates: `"modified": researchers see days of acquisition, all of a patient's moved back by as many days (docs/deidentification.md).
