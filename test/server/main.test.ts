@@ -4,6 +4,8 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { parseCommand } from '../../packages/server/src/commands/command.ts'
+import { COMMANDS } from '../../packages/server/src/commands/index.ts'
 import { startKeyServer } from '../../packages/server/src/keys.ts'
 import { provisionGrid } from '../../packages/server/src/provision/grid.ts'
 
@@ -17,6 +19,17 @@ t.test('help is printed, a wrong command line exits 2 and says what to do', asyn
   for (const args of [['nothing'], ['keys', '--wrong'], ['keys', 'trust', 'r.jws'], ['keys', 'trust']]) {
     t.match(run(...args), { status: 2, stdout: '', stderr: /^MDM_USAGE: .+\n.+\n/ }, args.join(' '))
   }
+})
+
+t.test('each command has an example that it takes, in the help of the words that were typed', async (t) => {
+  for (const { words, example } of COMMANDS) {
+    const argv = (example.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ''))
+    t.equal(parseCommand(COMMANDS, argv).command.words, words, example)
+  }
+  const { stdout, status } = run('check', '--help')
+  t.equal(status, 0)
+  t.match(stdout, /\$ mdm-server check site --config/)
+  t.notMatch(stdout, /mdm-server init/)
 })
 
 t.test('a configuration that is missing or wrong exits 2 and names the field, not its value', async (t) => {

@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function dispatch(argv: readonly string[]): Promise<void> {
-  if (argv.length === 0 || argv.includes('--help')) return print(help())
+  if (argv.length === 0 || argv.includes('--help')) return print(helpFor(argv))
   if (argv[0] === '--version') return print(version())
   const { command, values, args } = parseCommand(COMMANDS, argv)
   await command.run(values, args)
@@ -42,6 +42,17 @@ function nextOf(error: MdmError, [command = '']: readonly string[]): string {
     : error.next
 }
 
+/** Of the commands whose words were typed, with an example for each; of all when no word was. */
+function helpFor(argv: readonly string[]): string {
+  const words = argv.filter((word) => !word.startsWith('-'))
+  const meant = COMMANDS.filter((command) =>
+    words.every((word, i) => i >= command.words.split(' ').length || command.words.split(' ')[i] === word),
+  )
+  if (words.length === 0 || meant.length === 0) return help()
+  const examples = meant.map(({ example }) => `  $ mdm-server ${example}`)
+  return `${meant.map(helpOf).join('\n')}\n\nexamples:\n${examples.join('\n')}`
+}
+
 function help(): string {
   return `mdm-server: the servers of the Medical Data Manager
 
@@ -49,7 +60,7 @@ ${COMMANDS.map(helpOf).join('\n')}
   mdm-server --help | --version
 
 A server prints {"listening":"https://host:port"} on stdout when it is ready and stops on SIGTERM or SIGINT.
-Exit codes are those of docs/errors.md.`
+Exit codes are those of docs/errors.md. "mdm-server COMMAND --help" has an example of it.`
 }
 
 function helpOf({ words, usage, summary }: Command): string {

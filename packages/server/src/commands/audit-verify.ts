@@ -8,6 +8,7 @@ export const auditVerify: Command = {
   words: 'audit verify',
   usage: '(--config FILE | --file LOG) [--from-checkpoint SEQ:HASH] [--json]',
   summary: 'look whether the audit log was altered; it may be in use',
+  example: 'audit verify --config site.json',
   options: {
     config: { type: 'string' },
     file: { type: 'string' },

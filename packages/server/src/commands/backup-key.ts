@@ -7,6 +7,7 @@ export const backupKey: Command = {
   words: 'backup-key',
   usage: '-o FILE',
   summary: 'make a key for backups: the file stays away from servers, what is printed goes to them',
+  example: 'backup-key -o backup.key',
   options: { output: { type: 'string', short: 'o' } },
   async run(values) {
     const { createBackupKey } = await import('../backup/age.ts')

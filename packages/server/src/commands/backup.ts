@@ -6,6 +6,7 @@ export const backup: Command = {
   words: 'backup',
   usage: 'site|keys --config FILE --recipient age1... -o FILE',
   summary: 'back a server up, also while it runs, encrypted to a public key',
+  example: 'backup site --config site.json --recipient age1... -o site.backup',
   options: {
     config: { type: 'string' },
     recipient: { type: 'string', multiple: true },

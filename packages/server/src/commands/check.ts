@@ -8,6 +8,7 @@ export const checkSite: Command = {
   words: 'check site',
   usage: '--config FILE [--user CERTIFICATE ...] [--json]',
   summary: 'say what is wrong with a site, and the command that mends it',
+  example: 'check site --config site.json --user proxy.pem',
   options: { ...options, user: { type: 'string', multiple: true } },
   async run(values) {
     const { checkSite } = await import('../check/site.ts')
@@ -21,6 +22,7 @@ export const checkKeys: Command = {
   words: 'check keys',
   usage: '--config FILE [--json]',
   summary: 'say what is wrong with a key server, and the command that mends it',
+  example: 'check keys --config keys.json',
   options,
   async run(values) {
     const { checkKeys } = await import('../check/keys.ts')

@@ -11,6 +11,8 @@ export interface Command {
   /** what follows the words, as help shows it: `ROSTER --config FILE` */
   readonly usage: string
   readonly summary: string
+  /** one line as it may be typed, after `mdm-server` */
+  readonly example: string
   /** options it takes; any other is refused */
   readonly options: ParseArgsOptionsConfig
   /** arguments without a name, by what they stand for; all are required */

@@ -9,6 +9,7 @@ export const fsckSite: Command = {
   words: 'fsck site',
   usage: '--config FILE [--offline] [--json]',
   summary: 'say what is wrong with what a site keeps; changes nothing',
+  example: 'fsck site --config site.json',
   options: { ...options, offline: { type: 'boolean' } },
   async run(values) {
     const { checkSite } = await import('../fsck/site.ts')
@@ -22,6 +23,7 @@ export const fsckKeys: Command = {
   words: 'fsck keys',
   usage: '--config FILE [--json]',
   summary: 'say what is wrong with what a key server keeps; changes nothing',
+  example: 'fsck keys --config keys.json',
   options,
   async run(values) {
     const { checkKeys } = await import('../fsck/keys.ts')

@@ -5,6 +5,7 @@ export const initKeys: Command = {
   words: 'init keys',
   usage: '--dir DIR --url URL [--listen HOST:PORT] [--store URL] [--operator NAME] [--json]',
   summary: 'make a key server: its keys, keys.json, and server.json for the sites',
+  example: "init keys --dir /var/lib/mdm-keys --url https://keys.lab.example:4431 --operator 'Lab 1'",
   options: {
     dir: { type: 'string' },
     url: { type: 'string' },

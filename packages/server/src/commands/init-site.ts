@@ -7,6 +7,8 @@ export const initSite: Command = {
   usage: `--dir DIR --site NAME --url URL --source FOLDER --key-server FILE ... --ca FILE --administrator FILE
       [--threshold M] [--name-space DN] [--listen HOST:PORT] [--srm-port PORT] [--store URL] [--json]`,
   summary: 'make a site: its keys, site.json, and the roster that all others trust',
+  example:
+    'init site --dir /var/lib/mdm-site --site example --url https://mdm.hospital.example:4430 --source /srv/dicom --key-server keys-1.json --key-server keys-2.json --key-server keys-3.json --ca ca.pem --administrator ada.pem --srm-port 8443',
   options: {
     dir: { type: 'string' },
     site: { type: 'string' },

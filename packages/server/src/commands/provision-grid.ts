@@ -6,6 +6,7 @@ export const provisionGrid: Command = {
   words: 'provision grid',
   usage: '--dir DIR [--site NAME] [--key-servers N] [--threshold M] [--source FOLDER] [--live] [--json]',
   summary: 'make CA, users, key servers, a site and its roster, all on this machine',
+  example: 'provision grid --dir grid --key-servers 3',
   options: {
     dir: { type: 'string' },
     site: { type: 'string' },

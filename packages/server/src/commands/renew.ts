@@ -8,6 +8,7 @@ export const renew: Command = {
   words: 'renew',
   usage: '--config FILE [--days N]',
   summary: 'make a new certificate for the TLS key that the roster names',
+  example: 'renew --config site.json --days 365',
   options: { config: { type: 'string' }, days: { type: 'string' } },
   async run(values) {
     const [{ z }, { readConfig, TlsFiles }, { renewServiceCertificate }] = await Promise.all([

@@ -5,6 +5,7 @@ export const restoreServer: Command = {
   words: 'restore',
   usage: 'site|keys --from FILE --identity KEY --dir DIR [--store URL]',
   summary: 'put a server back from its backup, into an empty folder',
+  example: 'restore site --from site.backup --identity backup.key --dir /var/lib/mdm-site',
   options: {
     from: { type: 'string' },
     identity: { type: 'string' },

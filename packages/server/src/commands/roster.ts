@@ -7,6 +7,7 @@ export const roster: Command = {
   usage: `--config FILE [--ca FILE ...] [--name-space DN ...] [--administrator FILE ...]
       [--key-server FILE ...] [--threshold M] [--drop NAME ...] [--json]`,
   summary: 'sign the next roster of a site: CAs, administrators and key servers that come or leave',
+  example: 'roster --config site.json --ca grid-ca.pem --name-space DC=example,DC=org',
   options: {
     config: { type: 'string' },
     ca: { type: 'string', multiple: true },

@@ -10,6 +10,7 @@ export const runSite: Command = {
   words: 'site',
   usage: '--config FILE',
   summary: "the hospital's server",
+  example: 'site --config /var/lib/mdm-site/site.json',
   options,
   async run(values) {
     const { startSite } = await import('../site.ts')
@@ -22,6 +23,7 @@ export const runKeys: Command = {
   words: 'keys',
   usage: '--config FILE',
   summary: 'a key server',
+  example: 'keys --config /var/lib/mdm-keys/keys.json',
   options,
   async run(values) {
     const { startKeyServer } = await import('../keys.ts')

@@ -5,6 +5,7 @@ export const serveWithout: Command = {
   words: 'keys serve-without',
   usage: 'WITNESS --reason TEXT --config FILE',
   summary: 'go on once without the lists of "site" or of the key server with this id',
+  example: "keys serve-without site --reason 'the site was given up' --config keys.json",
   options: { config: { type: 'string' }, reason: { type: 'string' } },
   args: ['WITNESS'],
   async run(values, [witness]) {

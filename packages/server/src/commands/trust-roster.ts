@@ -5,6 +5,7 @@ export const trustRoster: Command = {
   words: 'keys trust',
   usage: 'ROSTER --fingerprint F --config FILE',
   summary: "accept a site's roster by the fingerprint got out of band",
+  example: 'keys trust example.2.jws --fingerprint sha256:... --config keys.json',
   options: { config: { type: 'string' }, fingerprint: { type: 'string' } },
   args: ['ROSTER'],
   async run(values, [roster]) {
