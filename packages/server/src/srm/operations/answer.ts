@@ -30,7 +30,8 @@ const REFUSED: Record<'SRM_NOT_SUPPORTED' | 'SRM_INVALID_REQUEST', ReturnStatus>
   SRM_INVALID_REQUEST: refusal('MDM_BAD_REQUEST'),
   SRM_NOT_SUPPORTED: {
     statusCode: 'SRM_NOT_SUPPORTED',
-    explanation: 'files are read by srmPrepareToGet here, and nothing is written',
+    explanation:
+      'files are read by srmPrepareToGet here and staged by it or over https (gfal-bringonline https://...), and nothing is written',
   },
 }
 
