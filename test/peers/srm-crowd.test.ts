@@ -50,7 +50,6 @@ t.test('2,000 requests for 50 volumes at once: all end, and each volume is read 
   ).then((of) => of.flat())
 
   sent.clear()
-  const failed = new Map<string, number>()
   const copies = new Map<string, Set<string>>()
   /** Asks for a volume until its request has ended, as gfal2 does but more seldom. */
   const ask = async (caller: Speaker, surl: string) => {
@@ -69,14 +68,8 @@ t.test('2,000 requests for 50 volumes at once: all end, and each volume is read 
       const guid = guids[n % VOLUMES]!
       const caller = speakers[n % speakers.length]!
       const surl = grid.surl(guid)
-      let said = await ask(caller, surl)
-      // On a machine that is too busy a key server or the archive may answer too late; that ends a request, and clients ask again.
-      for (let more = 5; said.status !== 'SRM_SUCCESS' && more > 0; more--) {
-        t.comment(said.body.replaceAll(/<[^>]*>/g, ' '))
-        failed.set(guid, (failed.get(guid) ?? 0) + 1)
-        await sleep(2_000)
-        said = await ask(caller, surl)
-      }
+      const said = await ask(caller, surl)
+      if (said.status !== 'SRM_SUCCESS') t.comment(said.body.replaceAll(/<[^>]*>/g, ' '))
       // Every tenth reads what it asked for, so each volume is read by several.
       if (n % (VOLUMES * 10) < VOLUMES) {
         const { status, body } = await caller.get(said.turl!)
@@ -90,11 +83,9 @@ t.test('2,000 requests for 50 volumes at once: all end, and each volume is read 
   t.strictSame(new Set(open.map(({ status }) => status)), new Set(['SRM_SUCCESS']), 'every request ends well')
   t.equal(new Set(open.map(({ token }) => token)).size, REQUESTS)
   t.equal(sent.size, files.length, 'every object was read')
+  // A key server or the archive that is late on a busy machine is asked again by the site: that alone reads a volume twice.
   const again = [...sent.values()].filter((times) => times !== 1)
-  t.ok(
-    again.length <= failed.size * SLICES,
-    `and none of them twice, but where reading had failed (${failed.size} volumes)`,
-  )
+  t.ok(again.length <= 2 * SLICES, `and hardly any of them twice (${again.length})`)
   t.equal(copies.size, VOLUMES)
   t.ok(
     [...copies.values()].every(({ size }) => size === 1),

@@ -60,9 +60,10 @@ if (pki !== undefined && clients !== undefined) {
   const surl = (name: string) => `srm://localhost:${new URL(serving.url).port}/mdm${name}`
   const visible = held.length - 1
 
-  t.test('gfal2, ARC and davix list 2,349 volumes by https, and see each once', async (t) => {
+  // Not arcls: what it does with a long answer grows with the square of its length, a minute and more for this one.
+  t.test('gfal2 and davix list 2,349 volumes by https, and see each once', async (t) => {
     const url = `https://localhost:${new URL(serving.url).port}/mdm/`
-    for (const program of ['gfal-ls', 'arcls', 'davix-ls']) {
+    for (const program of ['gfal-ls', 'davix-ls']) {
       const args = program === 'davix-ls' ? ['-E', proxy, '--capath', pki.certificates, url] : [url]
       const { code, stdout, stderr } = await clients.run(proxy, program, ...args)
       t.equal(code, 0, `${program}: ${stderr}`)
