@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -158,9 +158,10 @@ t.test('what cannot be a capability is refused, and no file is left', async (t) 
   const own = grid.provisioned.users.physician!.config.replace('config.json', 'physician.pem')
   const over = await delegate(['--guid', named, '--offline', '-o', own])
   t.equal(over.json.error.code, 'MDM_CONFLICT', 'his own certificate is not overwritten')
-  execFileSync('mkfifo', [at('pipe')])
-  const piped = await delegate(['--guid', named, '--offline', '-o', at('pipe')])
-  t.equal(piped.json.error.code, 'MDM_CONFLICT', 'nor is a pipe, which nobody writes to, waited for')
+  if (spawnSync('mkfifo', [at('pipe')]).status === 0) {
+    const piped = await delegate(['--guid', named, '--offline', '-o', at('pipe')])
+    t.equal(piped.json.error.code, 'MDM_CONFLICT', 'nor is a pipe, which nobody writes to, waited for')
+  } else t.comment('skipped: no mkfifo here')
   const nothing = await mdm(['credential', 'show', at('mine.nrrd'), '--json'])
   t.equal(nothing.json.error.code, 'MDM_USAGE')
   t.strictSame(left(), [])
