@@ -16,6 +16,8 @@ import { untilServing } from '../server/site-grid.ts'
 const KILLED = Number(process.env['MDM_LONG'] ?? 4)
 const SLICES = process.env['MDM_LONG'] === undefined ? 192 : 800
 
+t.setTimeout(1_200_000)
+
 t.test('servers that are killed under a get', { timeout: 3_600_000 }, async (t) => {
   const source = await mkdtemp(join(tmpdir(), 'mdm-resume-'))
   t.teardown(() => rm(source, { recursive: true, force: true }))
