@@ -105,10 +105,7 @@ function service({ identity }: EndEntity, roster: TrustedRoster, now: Date) {
 
 /** The CA of the roster that issued a user's certificate and is good, as the certificate is. */
 function issuerOf({ certificate, identity }: EndEntity, roster: TrustedRoster, now: Date): UserCa {
-  let reason: unknown = new MdmError(
-    'MDM_UNAUTHENTICATED',
-    'the certificate is of a CA that this site does not accept',
-  )
+  let reason: unknown
   // A CA that renewed its key stands in the roster twice under one name: the one that signed decides.
   for (const ca of roster.userCas.filter((known) => known.identity.dn === identity.issuer)) {
     try {
@@ -120,7 +117,9 @@ function issuerOf({ certificate, identity }: EndEntity, roster: TrustedRoster, n
       if (!isExpiry(reason)) reason = error
     }
   }
-  throw reason
+  throw (
+    reason ?? new MdmError('MDM_UNAUTHENTICATED', 'the certificate is of a CA that this site does not accept')
+  )
 }
 
 function isExpiry(error: unknown): boolean {

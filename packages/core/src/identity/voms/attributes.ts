@@ -116,13 +116,13 @@ function requireIssued(ca: UserCa, { certificate, identity }: AttributeCertifica
 
 /** Fails unless the check passes for one of the CAs: one that renewed its key stands in the roster twice under one name. */
 function requireGoodSigner(cas: readonly UserCa[], check: (ca: UserCa) => void): void {
-  let refusal = refused('the roster does not name the CA of the VOMS server')
+  let refusal: MdmError | undefined
   for (const ca of cas) {
     const result = refusalOf(() => check(ca))
     if (result === undefined) return
     refusal = new MdmError(result.code, `the VOMS server: ${result.message}`, { cause: result })
   }
-  throw refusal
+  throw refusal ?? refused('the roster does not name the CA of the VOMS server')
 }
 
 const identities = new WeakMap<X509Certificate, CertificateIdentity>()
