@@ -132,10 +132,11 @@ function guarded<Result>(act: () => Result): Result {
 
 /** node:sqlite gives blobs as Uint8Array and rows without a prototype; drivers of other databases give Buffers and plain objects. */
 function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value,
-    ]),
-  )
+  const plain: Record<string, unknown> = {}
+  for (const name in row) {
+    const value = row[name]
+    plain[name] =
+      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
+  }
+  return plain
 }
