@@ -180,6 +180,25 @@ t.test('a listing of others is read: modes, dates, spaces and checksums of their
     }
 })
 
+t.test('a listing that comes later is waited for', async (t) => {
+  const { element, service, surl } = await started(t)
+  const later = status('returnStatus', 'SRM_REQUEST_QUEUED')
+  element.messages.srmLs = () =>
+    axis('srmLs', `${later}<requestToken>7</requestToken><details xsi:nil="true"/>`)
+  let asked = 0
+  element.messages.srmStatusOfLsRequest = () =>
+    axis(
+      'srmStatusOfLsRequest',
+      ++asked < 2
+        ? `${status('returnStatus', 'SRM_REQUEST_INPROGRESS')}<details xsi:nil="true"/>`
+        : `${status('returnStatus', 'SRM_SUCCESS')}<details><pathDetailArray><path>/pnfs/f</path><size>10</size></pathDetailArray></details>`,
+    )
+  t.strictSame(await service.stat(surl), { bytes: 10 })
+  t.strictSame(element.calls, ['srmLs', 'srmStatusOfLsRequest', 'srmStatusOfLsRequest'])
+  element.messages.srmLs = () => axis('srmLs', later)
+  await t.rejects(service.stat(surl), { code: 'MDM_UNREACHABLE' }, 'but not without a token')
+})
+
 t.test('a fault of others is told in their words, as far as they are letters', async (t) => {
   const { element, prepare } = await started(t)
   element.messages.srmPrepareToGet = () => axisFault('no mapping for \u202eyou&#10;')

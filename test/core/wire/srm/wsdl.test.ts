@@ -31,6 +31,7 @@ t.test('so is a request with nothing but what it needs', async (t) => {
   const least = {
     ...{ srmLs: surls, srmPrepareToGet: { arrayOfFileRequests: [{ sourceSURL: 'srm://h/a' }] } },
     ...{ srmStatusOfGetRequest: token, srmAbortRequest: token, srmAbortFiles: { ...token, ...surls } },
+    srmStatusOfLsRequest: token,
     ...{ srmExtendFileLifeTime: surls, srmCheckPermission: surls, srmReleaseFiles: token },
   }
   for (const [operation, fields] of Object.entries(least)) {

@@ -1,15 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ERRORS, MdmError } from '../../errors.ts'
 import {
   parseResponse,
   writeRequest,
-  type Operation,
+  type Asked,
   type ReplyOf,
   type RequestOf,
 } from '../../wire/srm/messages.ts'
-import { codeOf, printable, type ReturnStatus } from '../../wire/srm/status.ts'
+import { codeOf, printable, type ReturnStatus, type SrmStatus } from '../../wire/srm/status.ts'
 import type { StorageConnections } from './connections.ts'
 import { findService } from './find-service.ts'
 import type { SrmEndpoint } from './srm-url.ts'
+
+const LATER: readonly SrmStatus[] = ['SRM_REQUEST_QUEUED', 'SRM_REQUEST_INPROGRESS']
+/** Half a minute in all. */
+const LIST_WAITS_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000]
 
 /** What a service says of a file before it is asked for. */
 export interface StoredStat {
@@ -34,7 +39,7 @@ export class SrmService {
    *
    * @throws MDM_UNREACHABLE | MDM_PEER | MDM_DENIED | MDM_BAD_REQUEST (no reply of SRM v2.2); what a SOAP fault says
    */
-  async call<O extends Operation>(
+  async call<O extends Asked>(
     operation: O,
     request: RequestOf<O>,
     signal?: AbortSignal | undefined,
@@ -61,12 +66,27 @@ export class SrmService {
     return versionInfo.replace(/[^\x20-\x7e]/g, '').slice(0, 40)
   }
 
+  /** srmLs, waited for where the service answers later; its last word where that takes too long. */
+  async #listed(
+    request: RequestOf<'srmLs'>,
+    signal: AbortSignal | undefined,
+  ): Promise<ReplyOf<'srmStatusOfLsRequest'>> {
+    const first = await this.call('srmLs', request, signal)
+    let reply: ReplyOf<'srmStatusOfLsRequest'> = first
+    for (const ms of first.requestToken === undefined ? [] : LIST_WAITS_MS) {
+      if (!LATER.includes(reply.returnStatus.statusCode)) break
+      await sleep(ms, undefined, { ...(signal === undefined ? {} : { signal }) })
+      reply = await this.call('srmStatusOfLsRequest', { requestToken: first.requestToken! }, signal)
+    }
+    return reply
+  }
+
   /** @throws MDM_NOT_FOUND | MDM_DENIED and as call; MDM_BAD_REQUEST for a folder */
   async stat(surl: string, signal?: AbortSignal | undefined): Promise<StoredStat> {
     const request = { arrayOfSURLs: [surl], fullDetailedList: true, numOfLevels: 0 }
-    const { returnStatus, details } = await this.call('srmLs', request, signal)
+    const { returnStatus, details } = await this.#listed(request, signal)
     const [detail] = details ?? []
-    const status = detail?.status ?? returnStatus
+    const status = LATER.includes(returnStatus.statusCode) ? returnStatus : (detail?.status ?? returnStatus)
     if (status.statusCode !== 'SRM_SUCCESS') throw refusalOf(status)
     if (detail?.size === undefined || (detail.type ?? 'FILE') !== 'FILE')
       throw new MdmError('MDM_BAD_REQUEST', 'the SURL is not one of a file')

@@ -89,3 +89,10 @@ export const LsReply = struct({
   details: listOf('pathDetailArray', FolderDetail).optional(),
 })
 export type LsReply = z.output<typeof LsReply>
+
+/** Asked of services that answer srmLs later; MDM answers at once. */
+export const StatusOfLsRequest = struct({ requestToken: one(trimmed(256)) })
+export const StatusOfLsReply = struct({
+  returnStatus: one(ReturnStatus),
+  details: listOf('pathDetailArray', FolderDetail).optional(),
+})

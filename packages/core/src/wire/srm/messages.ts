@@ -3,7 +3,7 @@ import { MdmError } from '../../errors.ts'
 import { PingReply, PingRequest, TransferProtocolsReply, TransferProtocolsRequest } from './discovery.ts'
 import { readEnvelope, SoapFault, writeEnvelope } from './envelope.ts'
 import { PrepareToGetReply, PrepareToGetRequest, StatusOfGetReply, StatusOfGetRequest } from './getting.ts'
-import { LsReply, LsRequest } from './listing.ts'
+import { LsReply, LsRequest, StatusOfLsReply, StatusOfLsRequest } from './listing.ts'
 import { CheckPermissionReply, CheckPermissionRequest } from './permission.ts'
 import {
   AbortFilesRequest,
@@ -43,9 +43,16 @@ export const UNSUPPORTED = [
   ...['srmSuspendRequest', 'srmResumeRequest', 'srmGetRequestSummary', 'srmGetRequestTokens'],
 ] as const
 
+/** What is asked of services of others: also what MDM itself does not serve. */
+export const ASKED = {
+  ...MESSAGES,
+  srmStatusOfLsRequest: { request: StatusOfLsRequest, reply: StatusOfLsReply },
+} as const
+
 export type Operation = keyof typeof MESSAGES
-export type RequestOf<O extends Operation> = z.output<(typeof MESSAGES)[O]['request']>
-export type ReplyOf<O extends Operation> = z.output<(typeof MESSAGES)[O]['reply']>
+export type Asked = keyof typeof ASKED
+export type RequestOf<O extends Asked> = z.output<(typeof ASKED)[O]['request']>
+export type ReplyOf<O extends Asked> = z.output<(typeof ASKED)[O]['reply']>
 
 /** A request as a server takes it: to be done, or one that its own response refuses. */
 export type Received =
@@ -67,8 +74,8 @@ export function parseRequest(bytes: Uint8Array): Received {
   throw new SoapFault('MDM_BAD_REQUEST', 'Client', 'SRM v2.2 has no such operation')
 }
 
-export function writeRequest<O extends Operation>(operation: O, request: RequestOf<O>): string {
-  return writeEnvelope(operation, `${operation}Request`, encode(MESSAGES[operation].request, request))
+export function writeRequest<O extends Asked>(operation: O, request: RequestOf<O>): string {
+  return writeEnvelope(operation, `${operation}Request`, encode(ASKED[operation].request, request))
 }
 
 /** The reply to an operation, in the response element of its own. */
@@ -86,9 +93,9 @@ export function writeRefusal(operation: string, returnStatus: ReturnStatus): str
 }
 
 /** @throws MDM_BAD_REQUEST where it is not such a reply; what a SOAP fault says */
-export function parseResponse<O extends Operation>(operation: O, bytes: Uint8Array): ReplyOf<O> {
+export function parseResponse<O extends Asked>(operation: O, bytes: Uint8Array): ReplyOf<O> {
   const { name, fields } = readEnvelope(bytes, REPLY_LIMITS, { references: true })
-  const parsed = MESSAGES[operation].reply.safeParse(fields)
+  const parsed = ASKED[operation].reply.safeParse(fields)
   if (name !== `${operation}Response` || !parsed.success)
     throw new MdmError('MDM_BAD_REQUEST', `the storage element does not answer ${operation} as SRM v2.2 says`)
   return parsed.data as ReplyOf<O>
