@@ -29,6 +29,8 @@ export interface GridOptions {
   readonly quotaBytes: number
   /** options of Node for all servers */
   readonly nodeOptions?: readonly string[]
+  /** what else is done with the files before anything is started */
+  prepare?(plan: ProvisionedGrid): Promise<void>
 }
 
 /** Makes a site with its key servers in an empty folder, starts all of them, and registers what the source holds. */
@@ -45,6 +47,7 @@ export async function startGrid(
   const provision = [installed.server, 'provision', 'grid', '--dir', dir, ...counts, '--json']
   const plan = JSON.parse((await run(node, provision)).stdout) as ProvisionedGrid
   await configure(plan.site.config, o)
+  await o.prepare?.(plan)
   const serve = async (role: 'keys' | 'site', config: string, name: string): Promise<Server> => {
     const log = join(dir, `${name}.log`)
     const args = [...(o.nodeOptions ?? []), installed.server, role, '--config', config]

@@ -9,6 +9,7 @@ import { missed, reportOf } from './report/report.ts'
 import { stepsSvg } from './report/steps-svg.ts'
 import { coldSection } from './sections/cold.ts'
 import { decodeSection } from './sections/decode.ts'
+import { gridSection } from './sections/grid.ts'
 import { memorySection } from './sections/memory.ts'
 import { securitySection } from './sections/security.ts'
 import { startUpSection } from './sections/start-up.ts'
@@ -23,13 +24,22 @@ const SECTIONS: readonly Section[] = [
   coldSection('mr', 'dicomweb', 'orthanc'),
   coldSection('mr', 'dimse', 'dcmqrscp'),
   warmSection,
+  gridSection,
   decodeSection,
   memorySection,
   securitySection,
 ]
 
 /** Enough to see that every kind of row works. */
-const QUICK = ['start-up', 'ct dimse orthanc', 'ct dicomweb orthanc', '1 GB warm', 'decode', 'security']
+const QUICK = [
+  'start-up',
+  'ct dimse orthanc',
+  'ct dicomweb orthanc',
+  '1 GB warm',
+  'grid',
+  'decode',
+  'security',
+]
 
 const USAGE = `npm run bench -- [--check] [--only SECTION]... [--pairs N] [--quick] [--json FILE] [--svg FILE] [--dir DIR]
 

@@ -15,7 +15,7 @@ const SETTLE_MS = 400
 const NIFTI_HEADER_BYTES = 352
 
 /** Where rows write, emptied before and after each run; on the disk of the spool. */
-async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+export async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(join(folder, 'dicom'), { recursive: true })
   await sleep(SETTLE_MS)

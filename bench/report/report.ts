@@ -28,6 +28,9 @@ const VERSIONS: Readonly<Record<string, readonly [command: string[], pattern: Re
   dcm2niix: [['dcm2niix', '--version'], /v([0-9.]+)/],
   nginx: [['nginx', '-v'], /nginx\/([0-9.]+)/],
   curl: [['curl', '--version'], /curl ([0-9.]+)/],
+  gfal2: [['gfal-copy', '--version'], /gfal2 ([0-9.]+)/],
+  ARC: [['arccp', '--version'], /version ([0-9.]+)/],
+  davix: [['davix-get', '--version'], /Version: ([0-9.]+)/],
 }
 
 export async function reportOf(o: Context): Promise<Report> {
@@ -36,9 +39,13 @@ export async function reportOf(o: Context): Promise<Report> {
     ...summary,
     each: runs.of(summary.name).map(({ stdout: _, ...usage }) => usage),
   }))
+  // gfal2's commands ask for whatever python3 comes first, which may be another than their module is for
+  const env = { ...process.env, GFAL_PYTHONBIN: '/usr/bin/python3' }
   const versions = Object.entries(VERSIONS).map(async ([name, [[program, ...args], pattern]]) => {
     // some of them end with another status than 0 when asked for their version
-    const said = await run(program!, args).catch((error: { stdout?: string; stderr?: string }) => error)
+    const said = await run(program!, args, { env }).catch(
+      (error: { stdout?: string; stderr?: string }) => error,
+    )
     return [name, pattern.exec(`${said.stdout}${said.stderr}`)?.[1] ?? 'not installed'] as const
   })
   return {

@@ -15,11 +15,17 @@ const PROGRAMS = [
   'nginx',
   'curl',
   'openssl',
+  'gfal-copy',
+  'arccp',
+  'davix-get',
+  'voms-proxy-fake',
 ]
 const root = resolve(import.meta.dirname, '../..')
 
 // Nothing is said of time here: what the bench finds out is for a machine that does nothing else.
-t.test('the bench measures every kind of row beside real programs', { timeout: 300_000 }, async (t) => {
+t.setTimeout(600_000)
+
+t.test('the bench measures every kind of row beside real programs', async (t) => {
   const lacking = missing(...PROGRAMS)
   if (lacking !== undefined) return void t.pass(`skipped: ${lacking} is not on this machine`)
   // below the checkout, where the packed packages find their dependencies
@@ -42,6 +48,16 @@ t.test('the bench measures every kind of row beside real programs', { timeout: 3
       ['ct dimse orthanc: ours, cold / getscu as shipped', 0.15],
       ['ct dicomweb orthanc: ours, cold / WADO-RS to files', 0.9],
       ['1 GB warm: ours / curl from nginx', 2],
+      ['grid: gfal-copy srm / gfal-copy https from nginx', 1.5],
+      ['grid: gfal-copy https / gfal-copy https from nginx', 1.3],
+      ['grid: curl / curl from nginx', 1.3],
+      ['grid: davix-get / curl from nginx', undefined],
+      ['grid: arccp srm / curl from nginx', undefined],
+      ['grid: mdm get --level raw / gfal-copy srm', 1.8],
+      ['grid: HEAD / HEAD of nginx', undefined],
+      ['grid: srmLs / HEAD of nginx', undefined],
+      ['grid: new connections / new connections to nginx', 2.5],
+      ['grid: new connections, VOMS proxy of a proxy / new connections', 1.5],
       ['decode rle: ours / dcmdrle', 2],
       ['decode jpeg-lossless: ours / dcmdjpeg', 2],
       ['decode jpeg-ls: ours / dcmdjpls', 2],
