@@ -25,7 +25,9 @@ t.test('2,000 requests for 50 volumes at once: all end, and each volume is read 
   }
   const source = { name: 'pacs', url: `dicom://${scp.ae}@127.0.0.1:${scp.port}`, pollSeconds: 0 }
   const policy = [{ to: { kind: 'fqan', fqan: RADIOLOGIST }, preset: 'replicate' }]
-  const grid = await startStorageGrid(t, { series: [], settings: { sources: [source], policy } })
+  // Site, key servers, archive and two thousand clients are one process here: how long an answer waits to be read is not what is tested.
+  const site = { keysMs: 120_000 }
+  const grid = await startStorageGrid(t, { series: [], site, settings: { sources: [source], policy } })
   if (grid === undefined) return t.pass('skipped: the tools of a grid are not installed here')
   const files: string[] = []
   for (let i = 0; i < VOLUMES; i++)
@@ -83,9 +85,10 @@ t.test('2,000 requests for 50 volumes at once: all end, and each volume is read 
   t.strictSame(new Set(open.map(({ status }) => status)), new Set(['SRM_SUCCESS']), 'every request ends well')
   t.equal(new Set(open.map(({ token }) => token)).size, REQUESTS)
   t.equal(sent.size, files.length, 'every object was read')
-  // A key server or the archive that is late on a busy machine is asked again by the site: that alone reads a volume twice.
-  const again = [...sent.values()].filter((times) => times !== 1)
-  t.ok(again.length <= 2 * SLICES, `and hardly any of them twice (${again.length})`)
+  t.ok(
+    [...sent.values()].every((times) => times === 1),
+    'and none of them twice',
+  )
   t.equal(copies.size, VOLUMES)
   t.ok(
     [...copies.values()].every(({ size }) => size === 1),

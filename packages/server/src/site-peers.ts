@@ -49,6 +49,8 @@ export function fileKeysOf(o: {
   roster: () => TrustedRoster
   audit: Audit
   log: Log
+  /** how long all key servers together may take, ms */
+  timeoutMs?: number | undefined
 }): FileKeys {
   const note = (guid: Guid, { server, code, unfinished }: KeyServerFault): void => {
     o.log.warn({ event: 'key-server-fault', code, server })
@@ -70,6 +72,7 @@ export function fileKeysOf(o: {
         }
         const key = await gatherFileKey({
           servers,
+          ...(o.timeoutMs === undefined ? {} : { timeoutMs: o.timeoutMs }),
           site: body.site,
           guid,
           kid,

@@ -61,6 +61,8 @@ export interface SiteOptions {
   readonly after?: (step: Step) => void | Promise<void>
   /** what sources are read through: a test's hospital that fails */
   readonly through?: (source: DicomSource) => DicomSource
+  /** how long key servers may take to give a key, ms */
+  readonly keysMs?: number
   /** how long a source may be silent, ms */
   readonly silenceMs?: number
   /** how often a transfer under way is looked at again, ms */
@@ -162,7 +164,7 @@ export async function startSite(file: string, o: SiteOptions = {}): Promise<Runn
     const delivery = closing.add(
       createDelivery({
         ...{ catalog, sources, site, now },
-        keys: fileKeysOf({ keyServers, roster, audit, log }),
+        keys: fileKeysOf({ keyServers, roster, audit, log, timeoutMs: o.keysMs }),
         spoolDir: path(config.spool.dir),
         quotaBytes: config.spool.quotaBytes,
         ...(o.silenceMs === undefined ? {} : { silenceMs: o.silenceMs }),
