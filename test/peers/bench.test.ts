@@ -67,8 +67,8 @@ t.test('the bench measures every kind of row beside real programs', async (t) =>
   for (const { name, ratios, ratio } of report.comparisons)
     t.ok(ratios.length === 1 && ratio.median === ratios[0] && ratio.median > 0, name)
   for (const row of report.rows) {
-    // what ends within three looks may have ended before the first
-    const used = row.each.every((u) => u.wallMs > 1 && (u.peakMib > 1 || u.wallMs < 45) && u.cpuS >= 0)
+    // What computes for less than some looks take may have ended before the first, however long it waited for a processor.
+    const used = row.each.every((u) => u.wallMs > 1 && (u.peakMib > 1 || u.cpuS < 0.1) && u.cpuS >= 0)
     t.ok(used && row.each.length === row.runs, row.name)
   }
   const ours = report.rows.find(({ name }) => name === 'ct dimse orthanc: ours, cold')!
