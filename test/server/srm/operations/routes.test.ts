@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { MdmError } from '@mdm/core/errors'
-import { MESSAGES, UNSUPPORTED } from '@mdm/core/wire/srm/messages'
+import { MESSAGES, UNSUPPORTED, writeRequest } from '@mdm/core/wire/srm/messages'
 import { sharedVectors } from '../../../fixtures/shared-data.ts'
 import { CLIENTS, gfal, surls } from '../../../fixtures/srm-messages.ts'
 import { unknown } from '../../http/listener.ts'
@@ -130,4 +130,18 @@ t.test('protocols and version are told to whom is let in', async (t) => {
   })
   t.strictSame((await call('srmGetTransferProtocols', {})).protocolInfo, [{ transferProtocol: 'https' }])
   t.equal(Object.keys(MESSAGES).length, 10)
+})
+
+t.test('a ping that is wrong is a fault, since its reply has no status', async (t) => {
+  const { post } = await soapSite(t, [])
+  const good = writeRequest('srmPing', {})
+  const wrong = good.replace(
+    /<srmPingRequest(?:\/>|><\/srmPingRequest>)/,
+    '<srmPingRequest>x</srmPingRequest>',
+  )
+  t.not(wrong, good)
+  const { status, body } = await post(wrong)
+  t.equal(status, 400)
+  t.match(body, /Fault>.*MDM_BAD_REQUEST/s)
+  t.notMatch(body, 'returnStatus')
 })

@@ -1,4 +1,4 @@
-import type { ErrorCode, MdmError } from '@mdm/core/errors'
+import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { SoapFault, writeFault } from '@mdm/core/wire/srm/envelope'
 import { parseRequest, writeRefusal, writeResponse, type Operation } from '@mdm/core/wire/srm/messages'
@@ -51,6 +51,8 @@ export async function answer(
   o: Services & { readonly caller: Caller; readonly requestId: string; readonly signal: AbortSignal },
 ): Promise<Answer> {
   const received = parseRequest(bytes)
+  // A fault: the reply to srmPing has no status.
+  if ('refused' in received && received.operation === 'srmPing') throw new MdmError('MDM_BAD_REQUEST')
   if ('refused' in received) return { text: writeRefusal(received.operation, REFUSED[received.refused]) }
   const { operation, request } = received
   let refused: Answer['refused']
