@@ -13,6 +13,8 @@ export const SEQUENCES = {
   TSURLPermissionReturn: 'surl anyURI, status TReturnStatus, permission ?TPermissionMode',
   TGetRequestFileStatus:
     'sourceSURL anyURI, fileSize ?unsignedLong, status TReturnStatus, estimatedWaitTime ?int, remainingPinTime ?int, transferURL ?anyURI, transferProtocolInfo ?ArrayOfTExtraInfo',
+  TBringOnlineRequestFileStatus:
+    'sourceSURL anyURI, status TReturnStatus, fileSize ?unsignedLong, estimatedWaitTime ?int, remainingPinTime ?int',
   TMetaDataPathDetail:
     'path string, status ?TReturnStatus, size ?unsignedLong, createdAtTime ?dateTime, lastModificationTime ?dateTime, fileStorageType ?TFileStorageType, retentionPolicyInfo ?TRetentionPolicyInfo, fileLocality ?TFileLocality, arrayOfSpaceTokens ?ArrayOfString, type ?TFileType, lifetimeAssigned ?int, lifetimeLeft ?int, ownerPermission ?TUserPermission, groupPermission ?TGroupPermission, otherPermission ?TPermissionMode, checkSumType ?string, checkSumValue ?string, arrayOfSubPaths ?ArrayOfTMetaDataPathDetail',
   TRetentionPolicyInfo: 'retentionPolicy TRetentionPolicy, accessLatency ?TAccessLatency',
@@ -30,6 +32,7 @@ export const SEQUENCES = {
   ArrayOfTExtraInfo: 'extraInfoArray *TExtraInfo',
   ArrayOfTGetFileRequest: 'requestArray *TGetFileRequest',
   ArrayOfTGetRequestFileStatus: 'statusArray *TGetRequestFileStatus',
+  ArrayOfTBringOnlineRequestFileStatus: 'statusArray *TBringOnlineRequestFileStatus',
   ArrayOfTMetaDataPathDetail: 'pathDetailArray *TMetaDataPathDetail',
   ArrayOfTSURLReturnStatus: 'statusArray *TSURLReturnStatus',
   ArrayOfTSURLLifetimeReturnStatus: 'statusArray *TSURLLifetimeReturnStatus',
@@ -54,6 +57,14 @@ export const SEQUENCES = {
     'requestToken string, authorizationID ?string, arrayOfSourceSURLs ?ArrayOfAnyURI',
   srmStatusOfGetRequestResponse:
     'returnStatus TReturnStatus, arrayOfFileStatuses ?ArrayOfTGetRequestFileStatus, remainingTotalRequestTime ?int',
+  srmBringOnlineRequest:
+    'authorizationID ?string, arrayOfFileRequests ArrayOfTGetFileRequest, userRequestDescription ?string, storageSystemInfo ?ArrayOfTExtraInfo, desiredFileStorageType ?TFileStorageType, desiredTotalRequestTime ?int, desiredLifeTime ?int, targetSpaceToken ?string, targetFileRetentionPolicyInfo ?TRetentionPolicyInfo, transferParameters ?TTransferParameters, deferredStartTime ?int',
+  srmBringOnlineResponse:
+    'returnStatus TReturnStatus, requestToken ?string, arrayOfFileStatuses ?ArrayOfTBringOnlineRequestFileStatus, remainingTotalRequestTime ?int, remainingDeferredStartTime ?int',
+  srmStatusOfBringOnlineRequestRequest:
+    'requestToken string, authorizationID ?string, arrayOfSourceSURLs ?ArrayOfAnyURI',
+  srmStatusOfBringOnlineRequestResponse:
+    'returnStatus TReturnStatus, arrayOfFileStatuses ?ArrayOfTBringOnlineRequestFileStatus, remainingTotalRequestTime ?int, remainingDeferredStartTime ?int',
   srmReleaseFilesRequest:
     'requestToken ?string, authorizationID ?string, arrayOfSURLs ?ArrayOfAnyURI, doRemove ?boolean',
   srmReleaseFilesResponse: 'returnStatus TReturnStatus, arrayOfFileStatuses ?ArrayOfTSURLReturnStatus',
@@ -76,8 +87,15 @@ export const STATUS_ALONE = [
   ...['srmStatusOfUpdateSpaceRequest', 'srmGetSpaceMetaData', 'srmChangeSpaceForFiles'],
   ...['srmStatusOfChangeSpaceForFilesRequest', 'srmExtendFileLifeTimeInSpace', 'srmPurgeFromSpace'],
   ...['srmGetSpaceTokens', 'srmSetPermission', 'srmGetPermission', 'srmMkdir', 'srmRmdir', 'srmRm'],
-  ...['srmStatusOfLsRequest', 'srmMv', 'srmBringOnline', 'srmStatusOfBringOnlineRequest'],
-  ...['srmPrepareToPut', 'srmStatusOfPutRequest', 'srmCopy', 'srmStatusOfCopyRequest', 'srmPutDone'],
+  ...[
+    'srmStatusOfLsRequest',
+    'srmMv',
+    'srmPrepareToPut',
+    'srmStatusOfPutRequest',
+    'srmCopy',
+    'srmStatusOfCopyRequest',
+    'srmPutDone',
+  ],
   ...['srmSuspendRequest', 'srmResumeRequest', 'srmGetRequestSummary', 'srmGetRequestTokens'],
 ] as const
 

@@ -173,6 +173,8 @@ t.test('the storage clients of a grid, as their makers ship them', async (t) => 
     t.notMatch((await ok('gfal-archivepoll', url)).stdout, /FAILED/)
     t.match((await ok('gfal-xattr', url, 'user.status')).stdout, /ONLINE/)
     await ok('gfal-evict', url, token ?? 'none')
+    const online = await ok('gfal-bringonline', '--pin-lifetime', '60', '--polling-timeout', '60', surl)
+    t.match(online.stdout, `${surl} READY`)
   })
 
   await t.test('the job of the examples computes, and leaves no file', async (t) => {

@@ -34,6 +34,10 @@ t.test('what gfal2 and ARC send is understood, whatever its order and prefixes',
       operation: 'srmStatusOfGetRequest',
       request: { requestToken: 'T' },
     })
+    t.match(parseRequest(bytes(client.bringOnline(surl))), {
+      operation: 'srmBringOnline',
+      request: { arrayOfFileRequests: [{ sourceSURL: surl }] },
+    })
     t.match(parseRequest(bytes(client.release('T', surl))), {
       operation: 'srmReleaseFiles',
       request: { requestToken: 'T' },

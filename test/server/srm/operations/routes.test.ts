@@ -129,7 +129,7 @@ t.test('protocols and version are told to whom is let in', async (t) => {
     otherInfo: [{ key: 'backend_type', value: 'MDM' }],
   })
   t.strictSame((await call('srmGetTransferProtocols', {})).protocolInfo, [{ transferProtocol: 'https' }])
-  t.equal(Object.keys(MESSAGES).length, 10)
+  t.equal(Object.keys(MESSAGES).length, 12)
 })
 
 t.test('a ping that is wrong is a fault, since its reply has no status', async (t) => {

@@ -16,24 +16,30 @@ import {
   UNSIGNED,
 } from './values.ts'
 
+/** TGetFileRequest of each file */
+export const FileRequests = someOf(
+  'requestArray',
+  struct({
+    sourceSURL: one(SURL),
+    dirOption: one(struct({ isSourceADirectory: one(BOOLEAN) })).optional(),
+  }),
+)
+
+/** Over which protocols a client can fetch. */
+export const TransferParameters = struct({
+  arrayOfTransferProtocols: listOf('stringArray', trimmed(64)).optional(),
+})
+
 /** What a client wants prepared, and over which protocols it can fetch it. */
 export const PrepareToGetRequest = struct({
-  arrayOfFileRequests: someOf(
-    'requestArray',
-    struct({
-      sourceSURL: one(SURL),
-      dirOption: one(struct({ isSourceADirectory: one(BOOLEAN) })).optional(),
-    }),
-  ),
+  arrayOfFileRequests: FileRequests,
   userRequestDescription: one(string(1_024)).optional(),
   desiredFileStorageType: one(FileStorageType).optional(),
   /** seconds */
   desiredTotalRequestTime: one(INT).optional(),
   /** seconds */
   desiredPinLifeTime: one(INT).optional(),
-  transferParameters: one(
-    struct({ arrayOfTransferProtocols: listOf('stringArray', trimmed(64)).optional() }),
-  ).optional(),
+  transferParameters: one(TransferParameters).optional(),
 })
 export type PrepareToGetRequest = z.output<typeof PrepareToGetRequest>
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MdmError } from '../../errors.ts'
+import { BringOnlineReply, BringOnlineRequest, StatusOfBringOnlineReply } from './bringing-online.ts'
 import { PingReply, PingRequest, TransferProtocolsReply, TransferProtocolsRequest } from './discovery.ts'
 import { readEnvelope, SoapFault, writeEnvelope } from './envelope.ts'
 import { PrepareToGetReply, PrepareToGetRequest, StatusOfGetReply, StatusOfGetRequest } from './getting.ts'
@@ -25,6 +26,8 @@ export const MESSAGES = {
   srmLs: { request: LsRequest, reply: LsReply },
   srmPrepareToGet: { request: PrepareToGetRequest, reply: PrepareToGetReply },
   srmStatusOfGetRequest: { request: StatusOfGetRequest, reply: StatusOfGetReply },
+  srmBringOnline: { request: BringOnlineRequest, reply: BringOnlineReply },
+  srmStatusOfBringOnlineRequest: { request: StatusOfGetRequest, reply: StatusOfBringOnlineReply },
   srmReleaseFiles: { request: ReleaseFilesRequest, reply: SurlsReply },
   srmAbortRequest: { request: AbortRequest, reply: AbortReply },
   srmAbortFiles: { request: AbortFilesRequest, reply: SurlsReply },
@@ -38,8 +41,14 @@ export const UNSUPPORTED = [
   ...['srmStatusOfUpdateSpaceRequest', 'srmGetSpaceMetaData', 'srmGetSpaceTokens', 'srmPurgeFromSpace'],
   ...['srmChangeSpaceForFiles', 'srmStatusOfChangeSpaceForFilesRequest', 'srmExtendFileLifeTimeInSpace'],
   ...['srmSetPermission', 'srmGetPermission', 'srmMkdir', 'srmRmdir', 'srmRm', 'srmMv'],
-  ...['srmStatusOfLsRequest', 'srmBringOnline', 'srmStatusOfBringOnlineRequest'],
-  ...['srmPrepareToPut', 'srmStatusOfPutRequest', 'srmPutDone', 'srmCopy', 'srmStatusOfCopyRequest'],
+  ...[
+    'srmStatusOfLsRequest',
+    'srmPrepareToPut',
+    'srmStatusOfPutRequest',
+    'srmPutDone',
+    'srmCopy',
+    'srmStatusOfCopyRequest',
+  ],
   ...['srmSuspendRequest', 'srmResumeRequest', 'srmGetRequestSummary', 'srmGetRequestTokens'],
 ] as const
 

@@ -4,6 +4,7 @@ import { SoapFault, writeFault } from '@mdm/core/wire/srm/envelope'
 import { parseRequest, writeRefusal, writeResponse, type Operation } from '@mdm/core/wire/srm/messages'
 import { refusal, type ReturnStatus } from '@mdm/core/wire/srm/status'
 import type { Place } from '../namespace.ts'
+import { bringOnline, statusOfBringOnline } from './bring-online.ts'
 import { checkPermission } from './check-permission.ts'
 import { getTransferProtocols, ping } from './discovery.ts'
 import { ls } from './ls.ts'
@@ -18,6 +19,8 @@ const HANDLERS: { readonly [O in Operation]: Handler<O> } = {
   srmLs: ls,
   srmPrepareToGet: prepareToGet,
   srmStatusOfGetRequest: statusOfGetRequest,
+  srmBringOnline: bringOnline,
+  srmStatusOfBringOnlineRequest: statusOfBringOnline,
   srmReleaseFiles: releaseFiles,
   srmAbortRequest: abortRequest,
   srmAbortFiles: abortFiles,

@@ -1,6 +1,7 @@
 import type { GetFileStatus } from '@mdm/core/wire/srm/getting'
 import { refusal, type ReturnStatus } from '@mdm/core/wire/srm/status'
 import type { RequestedFile } from '../requests/requests.ts'
+import { fileFinder } from '../requests/names.ts'
 import { SUCCESS } from './operation.ts'
 
 /** What SRM calls the state of a file. */
@@ -48,4 +49,20 @@ export function getFileStatus(file: RequestedFile, now: Date): GetFileStatus {
 export function pinSecondsOf({ state, pinnedUntil }: RequestedFile, now: Date): number | undefined {
   if (state !== 'READY' || pinnedUntil === undefined) return undefined
   return Math.max(0, Math.floor((pinnedUntil.getTime() - now.getTime()) / 1000))
+}
+
+/** What is said of each file of a request, or of those named, in their order and as they were named. */
+export function eachOf<T extends object>(
+  files: readonly RequestedFile[],
+  surls: readonly string[] | undefined,
+  tell: (file: RequestedFile) => T,
+): (T | (T & { sourceSURL: string }) | { sourceSURL: string; status: ReturnStatus })[] {
+  if (surls === undefined || surls.length === 0) return files.map(tell)
+  const fileNamed = fileFinder(files)
+  return surls.map((surl) => {
+    const file = fileNamed(surl)
+    return file === undefined
+      ? { sourceSURL: surl, status: refusal('MDM_NOT_FOUND') }
+      : { ...tell(file), sourceSURL: surl }
+  })
 }

@@ -1,8 +1,7 @@
-import { refusal } from '@mdm/core/wire/srm/status'
+import type { PreparationRequest } from '../requests/requests.ts'
 import { PROTOCOL } from './discovery.ts'
-import { getFileStatus, statusOfRequest } from './file-status.ts'
-import { placeOfSurl, type Handler } from './operation.ts'
-import { fileFinder } from '../requests/names.ts'
+import { eachOf, getFileStatus, statusOfRequest } from './file-status.ts'
+import { placeOfSurl, type Call, type Handler } from './operation.ts'
 import { ofRequest } from './unknown-request.ts'
 
 /** The longest pin that is asked for, seconds; the site has its own limit below. */
@@ -14,30 +13,15 @@ const MAX_PIN_SECONDS = 30 * 86_400
  *
  * @see SRM v2.2 section 5.1
  */
-export const prepareToGet: Handler<'srmPrepareToGet'> = async ({
-  request,
-  caller,
-  requests,
-  requestId,
-  signal,
-  now,
-}) => {
-  const protocols = request.transferParameters?.arrayOfTransferProtocols ?? []
+export const prepareToGet: Handler<'srmPrepareToGet'> = async (call) => {
+  const protocols = call.request.transferParameters?.arrayOfTransferProtocols ?? []
   if (protocols.length > 0 && !protocols.some((name) => name.toLowerCase() === PROTOCOL))
     return { returnStatus: { statusCode: 'SRM_NOT_SUPPORTED', explanation: 'transfers are by https' } }
-  const files = request.arrayOfFileRequests.map(({ sourceSURL }) => {
-    const place = placeOfSurl(sourceSURL)
-    return { surl: sourceSURL, name: place?.kind === 'volume' ? place.name : undefined }
-  })
-  const pin = request.desiredPinLifeTime
-  const opened = await requests.open(caller, {
-    ...{ kind: 'get', files, requestId, signal },
-    ...(pin === undefined || pin <= 0 ? {} : { pinSeconds: Math.min(pin, MAX_PIN_SECONDS) }),
-  })
+  const opened = await openGet(call, call.request.desiredPinLifeTime)
   return {
     returnStatus: statusOfRequest(opened.files),
     requestToken: opened.token,
-    arrayOfFileStatuses: opened.files.map((file) => getFileStatus(file, now())),
+    arrayOfFileStatuses: opened.files.map((file) => getFileStatus(file, call.now())),
   }
 }
 
@@ -49,18 +33,30 @@ export const statusOfGetRequest: Handler<'srmStatusOfGetRequest'> = async ({
   now,
 }) => {
   const { files } = await ofRequest(requests.find(caller, 'get', request.requestToken))
-  const named = request.arrayOfSourceSURLs ?? []
-  const fileNamed = fileFinder(named.length === 0 ? [] : files)
   return {
     returnStatus: statusOfRequest(files),
-    arrayOfFileStatuses:
-      named.length === 0
-        ? files.map((file) => getFileStatus(file, now()))
-        : named.map((surl) => {
-            const file = fileNamed(surl)
-            return file === undefined
-              ? { sourceSURL: surl, status: refusal('MDM_NOT_FOUND') }
-              : { ...getFileStatus(file, now()), sourceSURL: surl }
-          }),
+    arrayOfFileStatuses: eachOf(files, request.arrayOfSourceSURLs, (file) => getFileStatus(file, now())),
   }
+}
+
+/**
+ * Opens a request for the files of a message.
+ *
+ * @param pinSeconds what the client asks for; the site's own where it is absent or none
+ * @throws what `Requests.open` throws
+ */
+export async function openGet(
+  { request, caller, requests, requestId, signal }: Call<'srmPrepareToGet' | 'srmBringOnline'>,
+  pinSeconds: number | undefined,
+): Promise<PreparationRequest> {
+  const files = request.arrayOfFileRequests.map(({ sourceSURL }) => {
+    const place = placeOfSurl(sourceSURL)
+    return { surl: sourceSURL, name: place?.kind === 'volume' ? place.name : undefined }
+  })
+  return await requests.open(caller, {
+    ...{ kind: 'get', files, requestId, signal },
+    ...(pinSeconds === undefined || pinSeconds <= 0
+      ? {}
+      : { pinSeconds: Math.min(pinSeconds, MAX_PIN_SECONDS) }),
+  })
 }

@@ -3,7 +3,7 @@ import type { Caller } from '@mdm/core/identity/identify'
 import type { VolumeName } from '@mdm/core/names'
 import type { ListedVolume } from '../../catalog/access.ts'
 
-/** `get`: srmPrepareToGet. `stage`: the WLCG Tape REST interface. A token of one kind is unknown to the other. */
+/** `get`: srmPrepareToGet and srmBringOnline. `stage`: the WLCG Tape REST interface. A token of one kind is unknown to the other. */
 export type RequestKind = 'get' | 'stage'
 
 /** QUEUED, IN_PROGRESS: the source is read. READY: sealed in the spool and pinned. All others are ends. */
