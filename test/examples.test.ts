@@ -15,7 +15,7 @@ t.setTimeout(300_000)
 const run = promisify(execFile)
 const EXAMPLES = resolve(import.meta.dirname, '../examples')
 /** These need a batch system or grid clients, and run in test/peers. */
-const WITH_PEERS = ['slurm-array.sh', 'grid-job.sh']
+const WITH_PEERS = ['slurm-array.sh', 'grid-job.sh', 'arc-job.sh']
 
 t.test('every example runs and does what it says', async (t) => {
   const grid = await startGrid(t)
