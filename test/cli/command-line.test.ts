@@ -35,7 +35,8 @@ t.test('every declared flag is used by its command', async (t) => {
       const destructured = new RegExp(`\\{[^}]*\\b${name}\\b[^}]*\\} = flags`).test(code)
       // Where storage services are is part of the configuration, which takes the flags as a whole.
       const configured =
-        ['srm', 'ca-dir'].includes(name) && /\b(clientConfig|withSession|withStorage|diagnose)\(flags\b/.test(code)
+        ['srm', 'ca-dir'].includes(name) &&
+        /\b(clientConfig|withSession|withStorage|diagnose)\(flags\b/.test(code)
       const used =
         spread ||
         destructured ||

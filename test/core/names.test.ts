@@ -31,7 +31,10 @@ t.test('and by the names that grid clients take', async (t) => {
     '/mdm/../x',
   ])
     t.throws(() => parseVolumeName(`${at}${path}`), { code: 'MDM_USAGE' }, path)
-  t.throws(() => parseVolumeName(`https://se.example/mdm/${guid}`), { code: 'MDM_USAGE', next: /srm:\/\/HOST:PORT/ })
+  t.throws(() => parseVolumeName(`https://se.example/mdm/${guid}`), {
+    code: 'MDM_USAGE',
+    next: /srm:\/\/HOST:PORT/,
+  })
   t.throws(() => parseVolumeName('/demo/phantoms/CT/1'), { code: 'MDM_USAGE', next: /zeros/ })
 })
 
