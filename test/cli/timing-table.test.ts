@@ -79,3 +79,14 @@ t.test('the printed table ends with the total', async (t) => {
   t.match(text, /open: access control +0\.0 +25\.0 +25\.0 +25\.0 %\n/)
   t.match(text, /other +75\.0 +75\.0 %\ntotal +0\.0 +100\.0 +100\.0 +100\.0 %\n$/)
 })
+
+t.test('a get over SRM has its own rows, and none that it cannot know', async (t) => {
+  const measured = [row('srm-prepare', 0, 20), row('srm-wait', 20, 60), row('srm-prepare', 60, 70)]
+  const { rows } = await timingReport([...measured, row('srm-transfer', 70, 100)], 100)
+  t.match(rows, [
+    { name: 'srm-prepare', startMs: 0, endMs: 70, exclusiveMs: 30 },
+    { name: 'srm-wait', percent: 40 },
+    { name: 'srm-transfer', percent: 30 },
+  ])
+  t.equal(rows.length, 3)
+})

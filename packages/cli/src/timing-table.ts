@@ -81,9 +81,13 @@ export function formatTimings(report: TimingReport): string {
   return table(['step', 'start ms', 'end ms', 'alone ms', 'share'], padded(rows))
 }
 
-/** Every row of Figure 4, then any other; a step measured in several pieces is one row from first start to last end. */
+/**
+ * Every row of Figure 4, then any other; a step measured in several pieces is one row from first start to last end. A get over SRM
+ * takes none of the steps of the figure, so it has its own rows alone.
+ */
 function rowsOf(lines: readonly TimingLine[]): ReportRow[] {
-  const names = [...FIGURE_4.map(([name]) => name), ...lines.map((line) => line.name)]
+  const figure = lines.some(({ name }) => name === 'srm-prepare') ? [] : FIGURE_4
+  const names = [...figure.map(([name]) => name), ...lines.map((line) => line.name)]
   return [...new Set(names)].map((name) => {
     const pieces = lines.filter((line) => line.name === name)
     const sum = (pick: (line: TimingLine) => number) => pieces.reduce((total, line) => total + pick(line), 0)
