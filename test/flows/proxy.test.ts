@@ -124,7 +124,18 @@ t.test('a proxy of an administrator administers nothing, at the site and at key 
   await t.rejects(changeGroup(session, 'staff', { op: 'join', member: to }), { code: 'MDM_CONFIG' })
   const { config } = provisioned.users.admin!
   const run = await runMdm(
-    ['acl', 'grant', guid, '--to', 'CN=x', '--preset', 'process', '--cert', file, '--json'],
+    [
+      'acl',
+      'grant',
+      guid,
+      '--to',
+      admin.credential.identity.dn,
+      '--preset',
+      'process',
+      '--cert',
+      file,
+      '--json',
+    ],
     { config },
   )
   t.equal(run.code, 2)
