@@ -129,7 +129,11 @@ async function reader(
   const end = Promise.all([drained().catch(codeOf), (await download(proxy)).end])
   const made: Reader = { person, session, end }
   void end.then((codes) => (made.ended = codes))
-  const { releases } = await session.keyServers[0]!.peer.call(getShares, { params: { guid } })
+  const { peer } = session.keyServers[0]!
+  const { releases } = await peer.call(getShares, { params: { guid } }).catch(async (error: unknown) => {
+    const seen = JSON.stringify(await peer.call(getWhoami, {}).catch(codeOf))
+    throw new Error(`${name} gets no share, and is seen as ${seen}`, { cause: error })
+  })
   if (releases.length !== 1) throw new Error(`${name} gets no share`)
   return made
 }

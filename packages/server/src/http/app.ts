@@ -6,7 +6,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { MdmError, type ErrorCode } from '@mdm/core/errors'
 import type { Caller } from '@mdm/core/identity/identify'
 import { PROBLEM_TYPE } from '@mdm/core/wire/problem'
-import { chainOf } from './client-chain.ts'
+import { chainOf, remember } from './client-chain.ts'
 import { HTTPG_TLS, pathOfTarget, speakHttpg } from './httpg.ts'
 import type { Limiter } from './limit.ts'
 import type { Log } from './log.ts'
@@ -162,6 +162,7 @@ async function admitAgain(request: FastifyRequest, o: AppOptions): Promise<void>
 async function identifyCaller(request: FastifyRequest, o: AppOptions): Promise<void> {
   try {
     request.caller = await o.identify(request.chain)
+    remember(request.chain)
     request.admittedAt = performance.now()
   } catch (error) {
     if (wordingOf(request) === undefined) throw error
