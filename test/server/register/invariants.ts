@@ -129,11 +129,17 @@ export async function auditViolations(grid: Provisioned, guids: readonly Guid[])
     const fault = await recordsFault(dir)
     if (fault !== undefined) found.push(fault)
   }
-  const registered = (await auditOf(grid.provisioned.site.dir))
-    .filter((record) => record.event === 'volume-registered')
-    .map((record) => record.guid)
-  if (!isDeepStrictEqual(registered.toSorted(), guids.toSorted()))
-    found.push(`I7: ${registered.length} records of registrations for ${guids.length} volumes`)
+  const records = (await auditOf(grid.provisioned.site.dir)).filter(
+    (record) => record.event === 'volume-registered',
+  )
+  const registered = records.map((record) => record.guid)
+  if (!isDeepStrictEqual(registered.toSorted(), guids.toSorted())) {
+    const others = records.filter(
+      ({ guid }, i) => !guids.includes(guid as Guid) || registered.indexOf(guid) !== i,
+    )
+    const named = others.map(({ guid, version }) => `${guid}@${version}`).join(' ')
+    found.push(`I7: ${records.length} records of registrations for ${guids.length} volumes: ${named}`)
+  }
   return found
 }
 
@@ -148,11 +154,18 @@ export async function recordsFault(dir: string): Promise<string | undefined> {
   return fault
 }
 
+interface ReadRecord {
+  event: string
+  guid?: string
+  version?: number
+  kid?: string
+}
+
 /** The records of an audit log; a line that is still being written is left out. */
-export async function auditOf(dir: string): Promise<{ event: string; guid?: string; kid?: string }[]> {
+export async function auditOf(dir: string): Promise<ReadRecord[]> {
   const text = await readFile(join(dir, 'audit.jsonl'), 'utf8')
   return text
     .split('\n')
     .slice(0, -1)
-    .map((line) => JSON.parse(line) as { event: string; guid?: string; kid?: string })
+    .map((line) => JSON.parse(line) as ReadRecord)
 }

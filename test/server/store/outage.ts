@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -55,6 +55,12 @@ export async function outage(
     await save(admin, guid, join(grid.dir, guid), 0)
     right.set(guid, await digest(join(grid.dir, guid)))
   }
+  const coming = join(grid.dir, 'coming')
+  /** Whole at once: what another client registers of half a series has a second version, and so a second record. */
+  const arrive = async (name: string) => {
+    await addSeries(coming, name)
+    await rename(join(coming, name), join(grid.source, name))
+  }
   const seen: Seen = { gets: 0, registered: 0, codes: {} }
   let added = guids.length
   let running = true
@@ -70,7 +76,7 @@ export async function outage(
     while (running) {
       try {
         if (i < REGISTERING) {
-          await addSeries(grid.source, `new-${added++}`)
+          await arrive(`new-${added++}`)
           const events = await registerAll(session)
           note(events)
           const last = events.at(-1)!
