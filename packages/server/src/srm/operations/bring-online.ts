@@ -1,9 +1,8 @@
 import type { OnlineFileStatus } from '@mdm/core/wire/srm/bringing-online'
 import type { RequestedFile } from '../requests/requests.ts'
-import { eachOf, getFileStatus, statusOfRequest } from './file-status.ts'
+import { getFileStatus } from './file-status.ts'
 import { SUCCESS, type Handler } from './operation.ts'
-import { openGet } from './prepare-to-get.ts'
-import { ofRequest } from './unknown-request.ts'
+import { openGet, statusOfGet } from './prepare-to-get.ts'
 
 /**
  * How long a file stays where the client does not say, seconds. ARC asks for a URL, which is a pin of its own, as soon as it hears
@@ -19,27 +18,12 @@ const STAYS_SECONDS = 600
  */
 export const bringOnline: Handler<'srmBringOnline'> = async (call) => {
   const { desiredLifeTime: seconds } = call.request
-  const opened = await openGet(call, seconds === undefined || seconds <= 0 ? STAYS_SECONDS : seconds)
-  return {
-    returnStatus: statusOfRequest(opened.files),
-    requestToken: opened.token,
-    arrayOfFileStatuses: opened.files.map((file) => onlineStatus(file, call.now())),
-  }
+  return await openGet(call, seconds === undefined || seconds <= 0 ? STAYS_SECONDS : seconds, onlineStatus)
 }
 
 /** srmStatusOfBringOnlineRequest: of all files, or of those named. @see SRM v2.2 section 5.4 */
-export const statusOfBringOnline: Handler<'srmStatusOfBringOnlineRequest'> = async ({
-  request,
-  caller,
-  requests,
-  now,
-}) => {
-  const { files } = await ofRequest(requests.find(caller, 'get', request.requestToken))
-  return {
-    returnStatus: statusOfRequest(files),
-    arrayOfFileStatuses: eachOf(files, request.arrayOfSourceSURLs, (file) => onlineStatus(file, now())),
-  }
-}
+export const statusOfBringOnline: Handler<'srmStatusOfBringOnlineRequest'> = async (call) =>
+  await statusOfGet(call, onlineStatus)
 
 /** As of a get, but for the URL, and what is there is a success. */
 function onlineStatus(file: RequestedFile, now: Date): OnlineFileStatus {

@@ -1,4 +1,4 @@
-import type { PreparationRequest } from '../requests/requests.ts'
+import type { RequestedFile } from '../requests/requests.ts'
 import { PROTOCOL } from './discovery.ts'
 import { eachOf, getFileStatus, statusOfRequest } from './file-status.ts'
 import { placeOfSurl, type Call, type Handler } from './operation.ts'
@@ -17,46 +17,50 @@ export const prepareToGet: Handler<'srmPrepareToGet'> = async (call) => {
   const protocols = call.request.transferParameters?.arrayOfTransferProtocols ?? []
   if (protocols.length > 0 && !protocols.some((name) => name.toLowerCase() === PROTOCOL))
     return { returnStatus: { statusCode: 'SRM_NOT_SUPPORTED', explanation: 'transfers are by https' } }
-  const opened = await openGet(call, call.request.desiredPinLifeTime)
-  return {
-    returnStatus: statusOfRequest(opened.files),
-    requestToken: opened.token,
-    arrayOfFileStatuses: opened.files.map((file) => getFileStatus(file, call.now())),
-  }
+  return await openGet(call, call.request.desiredPinLifeTime, getFileStatus)
 }
 
 /** srmStatusOfGetRequest: of all files, or of those named. @see SRM v2.2 section 5.2 */
-export const statusOfGetRequest: Handler<'srmStatusOfGetRequest'> = async ({
-  request,
-  caller,
-  requests,
-  now,
-}) => {
-  const { files } = await ofRequest(requests.find(caller, 'get', request.requestToken))
-  return {
-    returnStatus: statusOfRequest(files),
-    arrayOfFileStatuses: eachOf(files, request.arrayOfSourceSURLs, (file) => getFileStatus(file, now())),
-  }
-}
+export const statusOfGetRequest: Handler<'srmStatusOfGetRequest'> = async (call) =>
+  await statusOfGet(call, getFileStatus)
 
 /**
  * Opens a request for the files of a message.
  *
  * @param pinSeconds what the client asks for; the site's own where it is absent or none
+ * @param tell what the reply says of a file
  * @throws what `Requests.open` throws
  */
-export async function openGet(
-  { request, caller, requests, requestId, signal }: Call<'srmPrepareToGet' | 'srmBringOnline'>,
+export async function openGet<T extends object>(
+  { request, caller, requests, requestId, signal, now }: Call<'srmPrepareToGet' | 'srmBringOnline'>,
   pinSeconds: number | undefined,
-): Promise<PreparationRequest> {
+  tell: (file: RequestedFile, now: Date) => T,
+) {
   const files = request.arrayOfFileRequests.map(({ sourceSURL }) => {
     const place = placeOfSurl(sourceSURL)
     return { surl: sourceSURL, name: place?.kind === 'volume' ? place.name : undefined }
   })
-  return await requests.open(caller, {
+  const opened = await requests.open(caller, {
     ...{ kind: 'get', files, requestId, signal },
     ...(pinSeconds === undefined || pinSeconds <= 0
       ? {}
       : { pinSeconds: Math.min(pinSeconds, MAX_PIN_SECONDS) }),
   })
+  return {
+    returnStatus: statusOfRequest(opened.files),
+    requestToken: opened.token,
+    arrayOfFileStatuses: opened.files.map((file) => tell(file, now())),
+  }
+}
+
+/** How a request stands: all its files, or those named. @param tell what the reply says of a file */
+export async function statusOfGet<T extends object>(
+  { request, caller, requests, now }: Call<'srmStatusOfGetRequest' | 'srmStatusOfBringOnlineRequest'>,
+  tell: (file: RequestedFile, now: Date) => T,
+) {
+  const { files } = await ofRequest(requests.find(caller, 'get', request.requestToken))
+  return {
+    returnStatus: statusOfRequest(files),
+    arrayOfFileStatuses: eachOf(files, request.arrayOfSourceSURLs, (file) => tell(file, now())),
+  }
 }
