@@ -71,17 +71,11 @@ async function everyServer(session: Session): Promise<ServerState[]> {
 
 /** An SRM service says neither the time nor how it is: that it answers is all. */
 async function lookAtSrm({ config }: Session, url: string): Promise<ServerState> {
-  const { openStorage } = await import('@mdm/core/access/storage')
-  const { parseEndpoint } = await import('@mdm/core/grid/srm/srm-url')
+  const { srmVersion } = await import('../srm-version.ts')
   const begun = performance.now()
   const fixed = { role: 'SRM service', url, clockAheadMs: null, reasons: [] } as const
   try {
-    const services = await openStorage(config)
-    try {
-      await services.service(parseEndpoint(url)).ping(AbortSignal.timeout(8_000))
-    } finally {
-      await services.close()
-    }
+    await srmVersion(config, url)
     return { ...fixed, reachable: true, ms: Math.round(performance.now() - begun), pinned: true, ready: true }
   } catch (error) {
     const code = error instanceof MdmError ? error.code : 'MDM_UNREACHABLE'

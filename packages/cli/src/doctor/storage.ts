@@ -6,7 +6,6 @@ import { fault, good, warn, type Finding } from '@mdm/core/findings'
 const SET_FOLDER = 'mdm config set --ca-dir DIR, with the folder of CAs that your grid gives'
 /** As many names as one line holds. */
 const SHOWN = 5
-const TIMEOUT_MS = 8_000
 
 /** What grid clients need of this machine, where one is used: the folder of CAs, and the SRM service that is configured. */
 export async function checkStorage(config: ClientConfig): Promise<Finding[]> {
@@ -38,18 +37,10 @@ async function checkCaFolder(dir: string): Promise<Finding> {
 }
 
 async function checkService(config: ClientConfig, url: string): Promise<Finding> {
-  const [{ openStorage }, { parseEndpoint }] = await Promise.all([
-    import('@mdm/core/access/storage'),
-    import('@mdm/core/grid/srm/srm-url'),
-  ])
+  const { srmVersion } = await import('../srm-version.ts')
   try {
-    const storage = await openStorage(config)
-    try {
-      const version = await storage.service(parseEndpoint(url)).ping(AbortSignal.timeout(TIMEOUT_MS))
-      return good('srm', url, `answers, is known to a CA or a roster, and speaks SRM ${version}`)
-    } finally {
-      await storage.close()
-    }
+    const version = await srmVersion(config, url)
+    return good('srm', url, `answers, is known to a CA or a roster, and speaks SRM ${version}`)
   } catch (error) {
     const known = error instanceof MdmError ? error : new MdmError('MDM_UNREACHABLE')
     const next =
