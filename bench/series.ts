@@ -11,6 +11,9 @@ export interface Shape {
   readonly slices: number
 }
 
+/** What the sections of one large volume take. */
+export const ONE_GIB: Shape = { modality: 'CT', columns: 512, rows: 512, slices: 2_048 }
+
 export interface MadeSeries {
   readonly folder: string
   readonly study: string

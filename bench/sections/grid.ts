@@ -5,12 +5,11 @@ import { promisify } from 'node:util'
 import { writeRequest } from '@mdm/core/wire/srm/messages'
 import { compare, type Row } from '../compare.ts'
 import { folderOf, newFolder, seriesOf, shapeOf, withServers, type Section } from '../context.ts'
-import { voxelBytes, type Shape } from '../series.ts'
+import { ONE_GIB, voxelBytes } from '../series.ts'
 import { startStorage } from '../storage.ts'
 import { copyRow, rawRow, requestsRow } from '../storage-rows.ts'
 
 const run = promisify(execFile)
-const ONE_GIB: Shape = { modality: 'CT', columns: 512, rows: 512, slices: 2_048 }
 /** Of one curl: on one connection, and each on its own. */
 const REQUESTS = { kept: 200, each: 50 }
 const QUICK_REQUESTS = { kept: 40, each: 10 }

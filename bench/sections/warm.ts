@@ -4,10 +4,8 @@ import { compare } from '../compare.ts'
 import { folderOf, gridOf, newFolder, seriesOf, shapeOf, withServers, type Section } from '../context.ts'
 import { startNginx } from '../nginx.ts'
 import { curlRow, ourRow } from '../rows.ts'
-import { voxelBytes, type Shape } from '../series.ts'
+import { ONE_GIB, voxelBytes } from '../series.ts'
 import { stepsOf } from '../steps.ts'
-
-const ONE_GIB: Shape = { modality: 'CT', columns: 512, rows: 512, slices: 2_048 }
 
 /** (e) beside (f): gets of a volume that the site has sealed, and the same bytes as a file of nginx. */
 export const warmSection: Section = {
