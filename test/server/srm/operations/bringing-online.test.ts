@@ -5,7 +5,7 @@ const files = (...surls: string[]) => ({ arrayOfFileRequests: surls.map((sourceS
 
 t.test('what must be read first is brought online, and then a URL is had at once', async (t) => {
   const now = new Date('2026-03-01T00:00:00Z')
-  const { call, requests } = await soapSite(t, [{ guid: guidOf(1), bytes: 1234, polls: 2 }], {
+  const { call, statusesSeen, requests } = await soapSite(t, [{ guid: guidOf(1), bytes: 1234, polls: 2 }], {
     now: () => now,
   })
   const asked = await call('srmBringOnline', files(surlOf(1)))
@@ -17,13 +17,7 @@ t.test('what must be read first is brought online, and then a URL is had at once
     ],
   })
   const requestToken = asked.requestToken!
-  const seen: string[] = []
-  for (let last = ''; last !== 'SRM_SUCCESS' && seen.length < 9;) {
-    const reply = await call('srmStatusOfBringOnlineRequest', { requestToken })
-    last = reply.returnStatus.statusCode
-    seen.push(`${last} ${reply.arrayOfFileStatuses?.[0]?.status.statusCode}`)
-  }
-  t.strictSame(seen, [
+  t.strictSame(await statusesSeen('srmStatusOfBringOnlineRequest', requestToken), [
     'SRM_REQUEST_QUEUED SRM_REQUEST_QUEUED',
     'SRM_REQUEST_INPROGRESS SRM_REQUEST_INPROGRESS',
     'SRM_REQUEST_INPROGRESS SRM_REQUEST_INPROGRESS',

@@ -23,17 +23,11 @@ t.test('what lies in the spool is pinned at once', async (t) => {
 })
 
 t.test('what must be read first is queued, in progress, and then pinned', async (t) => {
-  const { call } = await soapSite(t, [{ guid: guidOf(1), polls: 2 }])
+  const { call, statusesSeen } = await soapSite(t, [{ guid: guidOf(1), polls: 2 }])
   const { returnStatus, requestToken, arrayOfFileStatuses } = await call('srmPrepareToGet', files(surlOf(1)))
   t.equal(returnStatus.statusCode, 'SRM_REQUEST_QUEUED')
   t.match(arrayOfFileStatuses, [{ status: { statusCode: 'SRM_REQUEST_QUEUED' }, estimatedWaitTime: 1 }])
-  const seen: string[] = []
-  for (let last = ''; last !== 'SRM_SUCCESS' && seen.length < 9;) {
-    const reply = await call('srmStatusOfGetRequest', { requestToken: requestToken! })
-    last = reply.returnStatus.statusCode
-    seen.push(`${last} ${reply.arrayOfFileStatuses?.[0]?.status.statusCode}`)
-  }
-  t.strictSame(seen, [
+  t.strictSame(await statusesSeen('srmStatusOfGetRequest', requestToken!), [
     'SRM_REQUEST_QUEUED SRM_REQUEST_QUEUED',
     'SRM_REQUEST_INPROGRESS SRM_REQUEST_INPROGRESS',
     'SRM_REQUEST_INPROGRESS SRM_REQUEST_INPROGRESS',

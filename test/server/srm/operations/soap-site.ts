@@ -48,18 +48,32 @@ export async function soapSite(
     if (complaints.length > 0) t.fail(complaints.join('; '), { body: answer.body })
     return answer
   }
+  async function call<O extends Operation>(
+    operation: O,
+    request: RequestOf<O>,
+    options: AskOptions = {},
+  ): Promise<ReplyOf<O>> {
+    const answer = await post(writeRequest(operation, request), options)
+    if (answer.status !== 200) throw new Error(`HTTP ${answer.status}: ${answer.body}`)
+    return parseResponse(operation, Buffer.from(answer.body))
+  }
   return {
     ...listener,
     ...{ entries, requests, refusals, post },
     /** One operation as a client does it; fails where HTTP says anything but 200. */
-    async call<O extends Operation>(
-      operation: O,
-      request: RequestOf<O>,
-      options: AskOptions = {},
-    ): Promise<ReplyOf<O>> {
-      const answer = await post(writeRequest(operation, request), options)
-      if (answer.status !== 200) throw new Error(`HTTP ${answer.status}: ${answer.body}`)
-      return parseResponse(operation, Buffer.from(answer.body))
+    call,
+    /** The statuses of a request and of its first file, asked for until all is a success, nine times at most. */
+    async statusesSeen(
+      operation: 'srmStatusOfGetRequest' | 'srmStatusOfBringOnlineRequest',
+      requestToken: string,
+    ): Promise<string[]> {
+      const seen: string[] = []
+      for (let last = ''; last !== 'SRM_SUCCESS' && seen.length < 9;) {
+        const reply = await call(operation, { requestToken })
+        last = reply.returnStatus.statusCode
+        seen.push(`${last} ${reply.arrayOfFileStatuses?.[0]?.status.statusCode}`)
+      }
+      return seen
     },
   }
 }
